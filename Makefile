@@ -1,0 +1,61 @@
+# dreamblock's commands. `make` alone lists them.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PRESET ?= laptop
+RUN ?=
+SEED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-long lint compile lock run_model_show_frames run_policy_show_frames clean
+
+help: ## List the commands
+	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 26
+	@echo
+	@echo "PRESET=smoke|laptop|gpu and SEED=N for run, RUN=FOLDER for the frames (default: pretrained/, else the newest run)"
+
+install: $(VENV)/installed ## Make .venv with what the project needs to run
+
+run: $(VENV)/installed ## Data, world model, policy, evaluation and GIFs into runs/ (PRESET=smoke for a quick one)
+	$(BIN)/python local_runner.py --preset $(PRESET) --seed $(SEED)
+
+test: $(VENV)/installed-dev ## The fast tests, below 6 minutes on two cores
+	$(BIN)/python -m pytest
+
+test-long: $(VENV)/installed-dev ## The tests that train in earnest
+	$(BIN)/python -m pytest -m long
+
+lint: $(VENV)/installed-dev ## Format, rules and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+
+compile: $(VENV)/installed ## Write pipeline.yaml for Kubeflow
+	$(BIN)/python -m pipelines.compile -o pipeline.yaml
+
+run_model_show_frames: $(VENV)/installed ## A dream beside the truth, as frames and a GIF in frames/
+	$(BIN)/python -m viewer.show_frames model $(if $(RUN),--run $(RUN))
+
+run_policy_show_frames: $(VENV)/installed ## The policy driving the simulator, as frames and a GIF in frames/
+	$(BIN)/python -m viewer.show_frames policy $(if $(RUN),--run $(RUN))
+
+clean: ## Empty frames/ and remove caches and the compiled pipeline; runs/ stays
+	rm -rf frames pipeline.yaml build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+lock: $(VENV)/installed-dev ## Renew the exact versions after a change of pyproject.toml
+	$(BIN)/uv pip compile -q --universal --all-extras --no-annotate --no-header pyproject.toml -o requirements.lock
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed and no python3 was found: install it, or name it with PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1): name another with PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@

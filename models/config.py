@@ -1,0 +1,135 @@
+"""What the networks and their trainings are made of. No torch here: the pipeline's `plan` step reads this alone."""
+
+from dataclasses import dataclass, fields
+
+
+def require_at_least(config, least: int, *names: str) -> None:
+    """Raise ValueError for the first of the config's fields `names` that is no whole number of at least `least`."""
+    for name in names:
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How much random data the learners get."""
+
+    seed: int = 0
+    episodes: int = 8192
+    timesteps: int = 16  # after the first
+    shards: int = 4  # made in parallel
+
+    def __post_init__(self):
+        require_at_least(self, 0, "seed")
+        require_at_least(self, 1, "episodes", "timesteps", "shards")
+        if self.shards > self.episodes:
+            raise ValueError(f"shards must be at most the number of episodes ({self.episodes}), got {self.shards}")
+
+
+@dataclass(frozen=True)
+class WorldModelConfig:
+    """The world model's architecture. `size` and `frames` are the world's and follow it."""
+
+    size: int = 32  # px, height and width of a frame
+    frames: int = 4  # frames per timestep
+    maps: int = 16  # feature maps of the encoder, each read as a coordinate
+    latent: int = 32  # numbers that describe an observation
+    hidden: int = 64  # width of the encoder's and the decoder's hidden layers
+    rank: int = 8  # outer products that make a frame
+    state: int = 64  # numbers on the residual path of the recurrent state
+    lstm: int = 64  # cells of the LSTM
+    mlp: int = 128  # width of the residual branch
+    memory: int = 4  # observations that a state is filtered from at most: in training, dreams and control alike
+
+    def __post_init__(self):
+        require_at_least(self, 1, *(field.name for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class WorldModelTraining:
+    """How the world model is trained: first the autoencoder, then on its frozen latents the dynamics."""
+
+    seed: int = 0
+    autoencoder_steps: int = 6000
+    autoencoder_batch: int = 64  # observations
+    autoencoder_rate: float = 0.03  # Muon's learning rate
+    dynamics_steps: int = 9000
+    dynamics_batch: int = 256  # sequences
+    dynamics_rate: float = 0.02
+    horizons: tuple[int, ...] = (3, 6, 12)  # timesteps dreamed in the first tenth, until six tenths, and then
+    delta: float = 0.03  # latent error, in standard deviations, from which the loss grows like a logarithm
+    average: float = 0.999  # decay of the averaged weights, which are the ones that are kept
+
+    def __post_init__(self):
+        require_at_least(self, 0, "seed")
+        require_at_least(self, 1, "autoencoder_steps", "autoencoder_batch", "dynamics_steps", "dynamics_batch")
+        _check_rates(self, "autoencoder_rate", "dynamics_rate")
+        if len(self.horizons) != 3 or min(self.horizons) < 1:
+            raise ValueError(f"horizons must be three numbers of at least 1, got {self.horizons!r}")
+        if not self.delta > 0:
+            raise ValueError(f"delta must be above 0, got {self.delta!r}")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be at least 0 and below 1, got {self.average!r}")
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """When a world model is good enough to teach a policy."""
+
+    episodes: int = 300  # of the validation set
+    horizon: int = 5  # timesteps
+    largest_error: float = 3.0  # px, mean centroid error at the horizon
+
+    def __post_init__(self):
+        require_at_least(self, 1, "episodes", "horizon")
+        if not self.largest_error > 0:
+            raise ValueError(f"largest_error must be above 0, got {self.largest_error!r}")
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """The policy's architecture."""
+
+    hidden: int = 128  # width of its two hidden layers
+
+    def __post_init__(self):
+        require_at_least(self, 1, "hidden")
+
+
+@dataclass(frozen=True)
+class PolicyTraining:
+    """How the policy is trained through the dream."""
+
+    seed: int = 0
+    steps: int = 3000
+    batch: int = 64  # dreams
+    rate: float = 0.02  # Muon's learning rate
+    horizon: int = 8  # timesteps from the start to the last that is scored
+    average: float = 0.999  # decay of the averaged weights, which are the ones that are kept
+
+    def __post_init__(self):
+        require_at_least(self, 0, "seed")
+        require_at_least(self, 1, "steps", "batch", "horizon")
+        _check_rates(self, "rate")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be at least 0 and below 1, got {self.average!r}")
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How much is evaluated."""
+
+    episodes: int = 1000  # for the dreams, and as many goals
+    horizon: int = 25  # timesteps dreamed
+    timesteps: int = 50  # for which a goal is pursued
+
+    def __post_init__(self):
+        require_at_least(self, 1, "episodes", "horizon")
+        require_at_least(self, 10, "timesteps")
+
+
+def _check_rates(config, *names: str) -> None:
+    for name in names:
+        if not 0 < getattr(config, name) <= 1:
+            raise ValueError(f"{name} must be above 0 and at most 1, got {getattr(config, name)!r}")

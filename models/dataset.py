@@ -1,0 +1,100 @@
+"""Episodes on disk as the learners may see them, frames and forces and no true state, mapped into memory."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from models.config import WorldModelConfig
+from sim_core.episodes import Episodes
+from sim_core.world import World
+
+CHUNK = 64  # episodes rendered, or read, at a time
+
+
+def write_shard(folder: Path, episodes: Episodes, world: World) -> None:
+    """Render episodes into an existing folder: `frames.npy`, `forces.npy` and, for whoever reads them, `world.json`."""
+    count, timesteps = episodes.forces.shape[:2]
+    shape = (count, timesteps, world.frames, world.size, world.size)
+    frames = np.lib.format.open_memmap(folder / "frames.npy", "w+", np.uint8, shape)
+    for first in range(0, count, CHUNK):
+        part = Episodes(*(values[first : first + CHUNK] for values in vars(episodes).values()))
+        frames[first : first + CHUNK] = part.observations(world, np.uint8)
+    frames.flush()
+    np.save(folder / "forces.npy", episodes.forces)
+    (folder / "world.json").write_text(json.dumps(dataclasses.asdict(world), indent=1))
+
+
+class Dataset:
+    """The episodes of several shards as one. Frames stay on disk until they are asked for."""
+
+    def __init__(self, shards: Sequence[Path]):
+        if not shards:
+            raise ValueError("a dataset needs at least one shard, got none")
+        self.shards = [_map(folder / "frames.npy", np.uint8, 5) for folder in shards]
+        forces = [_map(folder / "forces.npy", np.float32, 3) for folder in shards]
+        first = self.shards[0].shape[1:]
+        for folder, shard, pushed in zip(shards, self.shards, forces, strict=True):
+            if shard.shape[1:] != first:
+                raise ValueError(
+                    f"the shards of a dataset must be alike: {folder} holds {shard.shape[1:]}, not {first}"
+                )
+            if pushed.shape != (*shard.shape[:2], 2):
+                raise ValueError(f"{folder} holds forces {pushed.shape} for frames {shard.shape}")
+        self.forces: Float[Tensor, "episodes timesteps 2"] = torch.from_numpy(np.concatenate(forces))
+        self.starts = np.cumsum([0, *(len(shard) for shard in self.shards)])
+        self.episodes, self.timesteps = len(self.forces), first[0]
+
+    def check(self, config: WorldModelConfig) -> None:
+        """Raise ValueError where the frames are not of the size that a world model is for."""
+        frames, height, width = self.shards[0].shape[2:]
+        for what, ours, theirs in (
+            ("size", height, config.size),
+            ("size", width, config.size),
+            ("frames", frames, config.frames),
+        ):
+            if ours != theirs:
+                raise ValueError(f"the dataset's world has {what} {ours}, the world model is for {what} {theirs}")
+
+    def observations(
+        self, episodes: Int[np.ndarray, " batch"], timesteps: Int[np.ndarray, " batch"]
+    ) -> Float[Tensor, "batch frames size size"]:
+        """Single observations, frames in 0..1."""
+        shard = np.searchsorted(self.starts, episodes, side="right") - 1
+        out = np.empty((len(episodes), *self.shards[0].shape[2:]), np.uint8)
+        for i in np.unique(shard):
+            mine = shard == i
+            out[mine] = self.shards[i][episodes[mine] - self.starts[i], timesteps[mine]]
+        return as_frames(out)
+
+    def chunks(self) -> Iterator[Float[Tensor, "episodes timesteps frames size size"]]:
+        """All observations in order, a few episodes at a time."""
+        for shard in self.shards:
+            for first in range(0, len(shard), CHUNK):
+                yield as_frames(shard[first : first + CHUNK])
+
+
+def random_timesteps(dataset: Dataset, draw: np.random.Generator, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Episodes and timesteps of single observations, uniformly."""
+    return draw.integers(dataset.episodes, size=batch), draw.integers(dataset.timesteps, size=batch)
+
+
+def as_frames(pixels: np.ndarray) -> Tensor:
+    """uint8 pixels as float32 frames in 0..1."""
+    return torch.from_numpy(np.divide(pixels, 255, dtype=np.float32))
+
+
+def _map(path: Path, dtype: type, axes: int) -> np.ndarray:
+    """An array that stays on disk. Nothing is allocated for what a file only claims to hold."""
+    try:
+        array = np.lib.format.open_memmap(path, "r")
+    except Exception as error:  # numpy reads the header with Python's parser, which has its own errors
+        raise ValueError(f"{path} is not an array of episodes: {error}") from error
+    if array.ndim != axes or array.dtype != dtype:
+        raise ValueError(f"{path} is not an array of episodes: it holds {array.dtype} {array.shape}")
+    return array

@@ -1,0 +1,153 @@
+"""How true a dream stays: centroid error and overlap by horizon, beside copying the last frame and exact physics."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from models.precision import precision
+from models.statistics import mean_intervals
+from models.world_model import WorldModel
+from sim_core.episodes import Episodes, random_episodes
+from sim_core.raster import render, rendered_centre
+from sim_core.world import World
+
+VISIBLE = 0.1  # pixel values up to here are background to the centroid
+SOLID = 0.5  # and from here on belong to the block for the overlap
+CHUNK = 25  # episodes dreamed at a time, to keep their frames near the processor
+
+
+def dream_figures(
+    model: WorldModel, world: World, which: str, count: int, context: int, horizon: int
+) -> dict[str, Any]:
+    """An entry of "dream" in `evaluation.json`: figures on the first `count` episodes of a set, by horizon.
+
+    Errors are in px. An episode counts as free flight up to the horizon at which it meets a wall, and as wall contact
+    from there on. What cannot be computed is None.
+    """
+    episodes = random_episodes(which, range(count), context + horizon - 1, world)
+    error, overlap = compare_dreams(model, episodes, context, world)
+    touched = wall_contact(episodes, context)
+    figures = {
+        "mean": error,
+        "iou": overlap,
+        "copy_last_px": copy_errors(episodes, context, world),
+        "free_flight_px": np.where(touched, np.nan, error),
+        "wall_contact_px": np.where(touched, error, np.nan),
+    }
+    means, intervals = mean_intervals(np.concatenate(list(figures.values()), axis=1))
+    mean = dict(zip(figures, means.reshape(-1, horizon), strict=True))
+    sigma = (
+        precision(mean["mean"], episodes, context, world) if world.raster == "coverage" else np.full(horizon, np.nan)
+    )
+    return {
+        "set": which,
+        "context": context,
+        "horizon": list(range(1, horizon + 1)),
+        "centroid_error_px": {
+            "mean": plain(mean.pop("mean")),
+            "median": plain(np.median(error, axis=0)),
+            "p95": plain(np.percentile(error, 95, axis=0)),
+        },
+        **{name: plain(values) for name, values in mean.items()},
+        "precision_px": plain(sigma),
+        "intervals": {
+            name: [None if None in pair else pair for pair in plain(pairs)]
+            for name, pairs in zip(figures, intervals.reshape(-1, horizon, 2), strict=True)
+        },
+    }
+
+
+def dream_errors(
+    model: WorldModel, world: World, which: str, count: int, context: int, horizon: int, seed: int = 0
+) -> Float[np.ndarray, "episodes horizon"]:
+    """Centroid errors (px) on the first `count` episodes of a set."""
+    episodes = random_episodes(which, range(count), context + horizon - 1, world, seed)
+    return compare_dreams(model, episodes, context, world)[0]
+
+
+def dream_frames(
+    model: WorldModel, world: World, which: str, indices: range, context: int, horizon: int
+) -> tuple[Float[np.ndarray, "episodes time frame h w"], Float[np.ndarray, "episodes time frame h w"]]:
+    """The truth and the dream of some episodes, `context + horizon` timesteps; of the context the dream is empty."""
+    episodes = random_episodes(which, indices, context + horizon - 1, world)
+    truth = episodes.observations(world)
+    dream = np.zeros_like(truth)
+    dream[:, context:] = torch.sigmoid(dream_logits(model, truth[:, :context], episodes.forces)).numpy()
+    return truth, dream
+
+
+def compare_dreams(
+    model: WorldModel, episodes: Episodes, context: int, world: World
+) -> tuple[Float[np.ndarray, "episodes horizon"], Float[np.ndarray, "episodes horizon"]]:
+    """Centroid error (px) and overlap of the dreams after the context, each the mean over a timestep's frames."""
+    centres = true_centres(episodes, context, world)
+    errors, overlaps = [], []
+    for first in range(0, len(centres), CHUNK):
+        chunk = slice(first, first + CHUNK)
+        truth = render(episodes.positions[chunk], world)
+        dream = torch.sigmoid(dream_logits(model, truth[:, :context], episodes.forces[chunk]))
+        errors.append(centroid_error(dream, centres[chunk]).mean(-1))
+        overlaps.append(overlap(dream, torch.from_numpy(truth[:, context:])).mean(-1))
+    return torch.cat(errors).numpy(), torch.cat(overlaps).numpy()
+
+
+@torch.no_grad()
+def dream_logits(
+    model: WorldModel,
+    seen: Float[np.ndarray, "episodes context frame h w"],
+    forces: Float[np.ndarray, "episodes time 2"],
+) -> Float[Tensor, "episodes horizon frame h w"]:
+    """What the model dreams after what it has seen, on the rest of the forces."""
+    context = seen.shape[1]
+    latents = model.encode(torch.from_numpy(seen).flatten(0, 1)).unflatten(0, seen.shape[:2])
+    push = torch.from_numpy(forces)
+    imagined, _ = model.dream(model.filter(latents, push[:, :context]), push[:, context:])
+    return model.decode(imagined)
+
+
+def centroid_error(
+    frames: Float[Tensor, "*#batch h w"], centres: Float[Tensor, "*#batch 2"]
+) -> Float[Tensor, "*#batch"]:
+    """Distance (px) of the centroid of what is visible from the true centre; half the diagonal where nothing is."""
+    visible = torch.relu(frames - VISIBLE)
+    columns, rows = visible.sum(-2), visible.sum(-1)
+    pixels = torch.arange(frames.shape[-1]) + 0.5
+    centroid = torch.stack([columns @ pixels, rows @ pixels], -1) / rows.sum(-1)[..., None]  # 0 / 0 where nothing is
+    return (centroid - centres).norm(dim=-1).nan_to_num(nan=frames.shape[-1] / 2**0.5)
+
+
+def overlap(frames: Float[Tensor, "*batch h w"], truth: Float[Tensor, "*batch h w"]) -> Float[Tensor, "*batch"]:
+    """Intersection over union of the solid pixels; 1 where neither has any."""
+    dreamed, true = frames > SOLID, truth > SOLID
+    both, either = (dreamed & true).sum((-1, -2)), (dreamed | true).sum((-1, -2))
+    return torch.where(either > 0, both / either, 1.0)
+
+
+def copy_errors(episodes: Episodes, context: int, world: World) -> Float[np.ndarray, "episodes horizon"]:
+    """Centroid error (px) of repeating the last frame of the context."""
+    last = torch.from_numpy(render(episodes.positions[:, context - 1, -1], world))
+    return centroid_error(last[:, None, None], true_centres(episodes, context, world)).mean(-1).numpy()
+
+
+def true_centres(episodes: Episodes, context: int, world: World) -> Float[Tensor, "episodes horizon frame 2"]:
+    """Where a perfect eye would find the block (px) after the context."""
+    return torch.from_numpy(rendered_centre(episodes.positions[:, context:], world).astype(np.float32))
+
+
+def wall_contact(episodes: Episodes, context: int) -> Bool[np.ndarray, "episodes horizon"]:
+    """Whether the block has met a wall between the end of the context and the end of each later timestep."""
+    count, time, frames, _ = episodes.positions.shape
+    path, velocity = (x[:, context - 1 :].reshape(count, -1, 2) for x in (episodes.positions, episodes.velocities))
+    # Of a frame in free flight the displacement is the velocity; of one that was reflected it is not.
+    met = (np.abs(np.diff(path, axis=1) - velocity[:, 1:]) > 1e-9).any(-1)[:, frames - 1 :]
+    return np.maximum.accumulate(met.reshape(count, time - context, frames).any(-1), axis=1)
+
+
+def plain(values: Float[np.ndarray, "*any"]) -> list:
+    """An array as nested lists, with None for NaN, as JSON wants it."""
+    objects = values.astype(object)
+    objects[np.isnan(values)] = None
+    return objects.tolist()

@@ -1,0 +1,155 @@
+"""How well the policy reaches its goals on the true simulator, beside the oracle and controllers that know no goal."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64
+
+from models.dream_figures import dream_logits
+from models.policy import Policy, encode_target
+from models.statistics import bootstrap_interval
+from models.world_model import WorldModel
+from sim_core.controllers import random_force, zero_force
+from sim_core.drive import ChooseForce, drive, settle_frames
+from sim_core.episodes import random_goals
+from sim_core.oracle import oracle
+from sim_core.raster import render
+from sim_core.world import State, World
+
+HELD = 10  # timesteps at the end over which a distance is averaged
+CHUNK = 100  # episodes that the policy drives at a time, to keep their frames near the processor
+
+Positions = Float64[np.ndarray, "episodes time frame 2"]
+
+
+def goal_reaching(
+    model: WorldModel, policy: Policy, world: World, which: str, count: int, timesteps: int
+) -> dict[str, Any]:
+    """What stands under "goal_reaching" in `evaluation.json`: every controller on the first `count` goals of a set."""
+    start, target = random_goals(which, range(count), world)
+    driven = {
+        "policy": drive_policy(model, policy, start, render(target, world), timesteps, world),
+        "oracle": drive(start, oracle(target, world), timesteps, world),
+        "zero_force": drive(start, zero_force, timesteps, world),
+        "random_force": drive(start, random_force(seed=0), timesteps, world),
+    }
+    distances = {
+        name: np.linalg.norm(positions[:, 1:] - target[:, None, None], axis=-1)
+        for name, (positions, _) in driven.items()
+    }
+    settling = np.stack([settle_frames(distances[name].reshape(count, -1)) for name in ("policy", "oracle")], axis=-1)
+    return {
+        "timesteps": timesteps,
+        "controllers": {name: controller_figures(distance) for name, distance in distances.items()},
+        "settle_ratio": float(_ratio_of_means(settling, axis=0)),
+        "intervals": {"settle_ratio": bootstrap_interval(settling, _ratio_of_means)},
+    }
+
+
+def controller_figures(distance: Float64[np.ndarray, "episodes time frame"]) -> dict[str, Any]:
+    """The figures of one controller, of the distances (px) to the target from the first frame that it moved."""
+    count, timesteps, frames = distance.shape
+    final, held = distance[:, -1, -1], distance[:, -HELD:].mean(axis=(1, 2))
+    path = distance.reshape(count, -1)
+    settle = settle_frames(path)
+    figures: dict[str, tuple[np.ndarray, Callable[..., Any]]] = {
+        "final_px_mean": (final, np.mean),
+        "final_px_median": (final, np.median),
+        "within_1px": (final <= 1, np.mean),
+        "within_2px": (final <= 2, np.mean),
+        "held_1px": (held < 1, np.mean),
+        "held_2px": (held < 2, np.mean),
+        "settled": (settle < timesteps * frames, np.mean),
+        "settle_frames_mean": (settle, np.mean),
+        "settle_frames_median": (settle, np.median),
+        "settle_frames_p95": (settle, _p95),
+    }
+    quarters = np.percentile(path, (25, 50, 75), axis=0).tolist()
+    return {
+        **{name: float(statistic(values, axis=0)) for name, (values, statistic) in figures.items()},
+        "intervals": {name: bootstrap_interval(values, statistic) for name, (values, statistic) in figures.items()},
+        "distance": {
+            "frame": list(range(1, path.shape[1] + 1)),
+            **dict(zip(("q25", "median", "q75"), quarters, strict=True)),
+        },
+    }
+
+
+def goal_frames(
+    model: WorldModel, policy: Policy, world: World, which: str, indices: range, timesteps: int
+) -> tuple[
+    Float32[np.ndarray, "episodes time frame h w"],
+    Float32[np.ndarray, "episodes time frame h w"],
+    Float32[np.ndarray, "episodes h w"],
+]:
+    """What happens on the way to some goals, what the model imagined of it one timestep ahead, and the targets.
+
+    `1 + timesteps` timesteps; before the first nothing was seen, and nothing is imagined.
+    """
+    start, target = random_goals(which, indices, world)
+    image = render(target, world)
+    positions, forces = drive_policy(model, policy, start, image, timesteps, world)
+    truth = render(positions, world)
+    imagined = np.zeros_like(truth)
+    for t in range(1, timesteps + 1):
+        first = max(0, t - model.config.memory)
+        imagined[:, t] = torch.sigmoid(dream_logits(model, truth[:, first:t], forces[:, first : t + 1]))[:, 0].numpy()
+    return truth, imagined, image
+
+
+def drive_policy(
+    model: WorldModel,
+    policy: Policy,
+    start: State,
+    target: Float32[np.ndarray, "episodes h w"],
+    timesteps: int,
+    world: World,
+) -> tuple[Positions, Float32[np.ndarray, "episodes time 2"]]:
+    """`drive` with the policy, which sees rendered observations and the target images."""
+    chunks = [slice(first, first + CHUNK) for first in range(0, len(target), CHUNK)]
+    driven = [
+        drive(
+            State(*(part[chunk] for part in start)),
+            policy_controller(model, policy, target[chunk], world),
+            timesteps,
+            world,
+        )
+        for chunk in chunks
+    ]
+    positions, forces = zip(*driven, strict=True)
+    return np.concatenate(positions), np.concatenate(forces)
+
+
+def policy_controller(
+    model: WorldModel, policy: Policy, target: Float32[np.ndarray, "episodes h w"], world: World
+) -> ChooseForce:
+    """The policy on its way to the target images. Of the true state it sees no more than the frames that show it.
+
+    It keeps the last `memory` observations and filters them anew at each timestep, as they were filtered in training.
+    """
+    memory = model.config.memory
+    with torch.no_grad():
+        goal = encode_target(model, torch.from_numpy(target))
+    latents: deque[torch.Tensor] = deque(maxlen=memory)
+    forces = deque([torch.zeros(len(target), 2)], maxlen=memory)
+
+    @torch.no_grad()
+    def choose_force(t: int, state: State, positions: Positions) -> Float32[np.ndarray, "episodes 2"]:
+        latents.append(model.encode(torch.from_numpy(render(positions[:, -1], world))))
+        remembered = model.filter(torch.stack(list(latents), 1), torch.stack(list(forces), 1))
+        forces.append(policy(remembered, goal, forces[-1]))
+        return forces[-1].numpy()
+
+    return choose_force
+
+
+def _p95(values: np.ndarray, axis: int) -> np.ndarray:
+    return np.percentile(values, 95, axis=axis)
+
+
+def _ratio_of_means(pairs: np.ndarray, axis: int) -> np.ndarray:
+    means = pairs.mean(axis=axis)
+    return means[..., 0] / means[..., 1]

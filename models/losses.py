@@ -1,0 +1,51 @@
+"""What is learned from: frames against frames, latents against latents, and how far a dream is from its target."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+FLOOR = 0.1  # pixel values up to here count as background where a position is read
+SHARPNESS = 0.2  # px, where the distance turns from a square into a line
+EMPTY = 1e-6
+
+
+def frame_loss(
+    logits: Float[Tensor, "*batch size size"], frames: Float[Tensor, "*batch size size"]
+) -> Float[Tensor, ""]:
+    """Cross-entropy of the pixels, and how far the mass lies from where it should, which has a gradient anywhere."""
+    entropy = F.binary_cross_entropy_with_logits(logits, frames, reduction="none").sum((-1, -2))
+    across, along = transport(torch.sigmoid(logits), frames)
+    return 0.1 * entropy.mean() + (across + along).mean()
+
+
+def latent_loss(
+    imagined: Float[Tensor, "*batch latent"], encoded: Float[Tensor, "*batch latent"], delta: float
+) -> Float[Tensor, ""]:
+    """`delta log(1 + error / delta)` of the root mean square: dreams that left the truth do not drown the rest."""
+    error = (imagined - encoded).norm(dim=-1) / imagined.shape[-1] ** 0.5
+    return (delta * torch.log1p(error / delta)).mean()
+
+
+def target_distance(
+    frames: Float[Tensor, "*batch size size"], target: Float[Tensor, "*#batch size size"]
+) -> Float[Tensor, " *batch"]:
+    """How far what is seen in `frames` is from what is drawn in `target`, px, for shapes of any kind.
+
+    Per axis the 1-D Wasserstein distance of the mass above the background; for two blocks that is |dx| and |dy|,
+    overlapping or not.
+    """
+    across, along = transport(torch.relu(frames - FLOOR), torch.relu(target - FLOOR))
+    return (across.square() + along.square() + SHARPNESS**2).sqrt()
+
+
+def transport(
+    a: Float[Tensor, "*batch size size"], b: Float[Tensor, "*#batch size size"]
+) -> tuple[Float[Tensor, " *batch"], Float[Tensor, " *batch"]]:
+    """1-D Wasserstein distances (px) of the normalised column sums and of the row sums of two images."""
+    return _transport(a.sum(-2), b.sum(-2)), _transport(a.sum(-1), b.sum(-1))
+
+
+def _transport(a: Tensor, b: Tensor) -> Tensor:
+    difference = a / (a.sum(-1, keepdim=True) + EMPTY) - b / (b.sum(-1, keepdim=True) + EMPTY)
+    return difference.cumsum(-1).abs().sum(-1)

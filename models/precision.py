@@ -1,0 +1,41 @@
+"""How precise a dream is: the noise in the start at which the exact simulator is as wrong. The world is chaotic, so an
+error alone says little of the model that made it."""
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from sim_core.episodes import Episodes
+from sim_core.world import State, World, simulate
+
+SIGMAS = np.geomspace(0.001, 4.096, 13)  # px, each twice the one before
+DRAWS = 4  # of the noise, per episode
+
+
+def precision(
+    error: Float[np.ndarray, " horizon"], episodes: Episodes, context: int, world: World
+) -> Float64[np.ndarray, " horizon"]:
+    """The noise sigma (px) that stands for a mean error (px) of dreams of these episodes; NaN outside of the ladder."""
+    ladder = noisy_errors(SIGMAS, episodes, context, world)
+    # More noise is not less error, but for the luck of the draw.
+    ladder = np.maximum.accumulate(ladder, axis=0)
+    sigma = [
+        np.interp(np.log(mean), np.log(rung), np.log(SIGMAS), left=np.nan, right=np.nan)
+        for mean, rung in zip(error, ladder.T, strict=True)
+    ]
+    return np.exp(sigma)
+
+
+def noisy_errors(
+    sigmas: Float[np.ndarray, " sigmas"], episodes: Episodes, context: int, world: World, seed: int = 0
+) -> Float64[np.ndarray, "sigmas horizon"]:
+    """Mean error (px) by horizon of the exact simulator, started from the true state at the end of the context plus
+    Gaussian noise of sigma px and sigma / 2 px/frame. It is the same noise for every sigma, only larger."""
+    position, velocity = episodes.positions[:, context - 1, -1], episodes.velocities[:, context - 1, -1]
+    forces, truth = episodes.forces[:, context:], episodes.positions[:, context:]
+    noise = np.random.default_rng(seed).standard_normal((2, DRAWS, *position.shape))
+    errors = []
+    for sigma in sigmas:
+        start = State(np.clip(position + sigma * noise[0], world.low, world.high), velocity + sigma / 2 * noise[1])
+        imagined, _ = simulate(start, np.broadcast_to(forces, (DRAWS, *forces.shape)), world)
+        errors.append(np.linalg.norm(imagined - truth, axis=-1).mean(axis=(0, 1, 3)))
+    return np.stack(errors)

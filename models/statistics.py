@@ -1,0 +1,38 @@
+"""How sure a figure is: 95 % bootstrap intervals over episodes (Efron 1979)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+RESAMPLES = 1000
+BOUNDS = (2.5, 97.5)  # percentiles
+
+
+def bootstrap_interval(
+    values: Float[np.ndarray, "episodes *figures"] | Bool[np.ndarray, "episodes *figures"],
+    statistic: Callable[..., Any],
+) -> list[float]:
+    """The interval of one number. `statistic(values, axis=...)` makes it of the episodes along an axis."""
+    return np.percentile(statistic(values[_resamples(len(values))], axis=1), BOUNDS).tolist()
+
+
+def mean_intervals(
+    values: Float[np.ndarray, "episodes figures"],
+) -> tuple[Float[np.ndarray, " figures"], Float[np.ndarray, "figures 2"]]:
+    """Means of many figures and their intervals. NaN is left out; where nothing else is there the mean is NaN."""
+    episodes, known = len(values), np.isfinite(values)
+    weights = np.stack([np.bincount(row, minlength=episodes) for row in _resamples(episodes)])
+    weights = np.concatenate([np.ones((1, episodes)), weights])
+    with np.errstate(invalid="ignore"):
+        means = (weights @ np.where(known, values, 0)) / (weights @ known)
+    intervals = np.full((values.shape[1], 2), np.nan)
+    some = known.any(axis=0)
+    intervals[some] = np.nanpercentile(means[1:, some], BOUNDS, axis=0).T
+    return means[0], intervals
+
+
+def _resamples(episodes: int) -> Int[np.ndarray, "resamples episodes"]:
+    """Episodes drawn with replacement, the same for every figure of as many episodes."""
+    return np.random.default_rng(0).integers(episodes, size=(RESAMPLES, episodes))

@@ -1,0 +1,74 @@
+"""How the policy learns: only from gradients that flow through the frozen model's dream, from anywhere to anywhere."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.config import PolicyConfig, PolicyTraining
+from models.dataset import Dataset, random_timesteps
+from models.draws import generator
+from models.losses import target_distance
+from models.policy import Policy, encode_target
+from models.train_world_model import encode_dataset
+from models.training import Phase, train
+from models.world_model import WorldModel
+
+
+def train_policy(
+    config: PolicyConfig,
+    training: PolicyTraining,
+    world_model: WorldModel,
+    dataset: Dataset,
+    folder: Path,
+    **options: Any,
+) -> Policy:
+    """A policy trained through a world model; `folder` and `options` as in `models.training.train`.
+
+    The dataset gives frames alone: observations to begin a dream from, and targets.
+
+    Raises:
+        ValueError: the dataset is of another world than the model.
+    """
+    dataset.check(world_model.config)
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        policy = Policy(config, world_model.config)
+    phases = [policy_phase(policy, training, world_model, dataset)]
+    train(policy, phases, folder, {"policy": asdict(config), "training": asdict(training)}, **options)
+    return policy.eval().requires_grad_(False)
+
+
+def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldModel, dataset: Dataset) -> Phase:
+    """Dreams from random observations to random targets, scored by how far they are from the target all along."""
+    memory = world_model.config.memory
+    latents = torch.empty(0)
+
+    def begin() -> nn.Module:
+        nonlocal latents
+        latents = encode_dataset(world_model, dataset)
+        return policy
+
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        draw = generator(training.seed, "policy", step)
+        targets = dataset.observations(*random_timesteps(dataset, draw, training.batch))[:, -1]
+        context = int(draw.integers(1, memory + 1))
+        episodes = draw.integers(dataset.episodes, size=training.batch)[:, None]
+        window = draw.integers(dataset.timesteps - context + 1, size=training.batch)[:, None] + np.arange(context)
+        forces = dataset.forces[episodes, window]
+        with torch.no_grad():
+            state = world_model.filter(latents[episodes, window], forces)
+            target = encode_target(world_model, targets)
+        imagined, force = [], forces[:, -1]
+        for _ in range(training.horizon):
+            force = policy(state, target, force)
+            state = world_model.core.imagine(state, force)
+            imagined.append(world_model.core.latent(state))
+        frames = torch.sigmoid(world_model.decode(torch.stack(imagined, 1)))
+        distance = target_distance(frames, targets[:, None, None])
+        return distance.mean(), {"final_distance": distance[:, -1, -1].detach().mean()}
+
+    return Phase("policy", training.steps, training.rate, training.average, begin, loss)

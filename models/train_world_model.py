@@ -1,0 +1,98 @@
+"""How the world model learns: an autoencoder of observations first, then the dynamics of its frozen latents.
+
+Pixels are only seen in the first phase. The second trains on sequences of latents, at a tenth of the cost a step, and
+dreams that stay true for longer than those of a joint training (`docs/learning.md`).
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.config import WorldModelConfig, WorldModelTraining
+from models.dataset import Dataset, random_timesteps
+from models.draws import generator
+from models.losses import frame_loss, latent_loss
+from models.training import Phase, train
+from models.world_model import WorldModel
+
+
+def train_world_model(
+    config: WorldModelConfig, training: WorldModelTraining, dataset: Dataset, folder: Path, **options: Any
+) -> WorldModel:
+    """A world model trained on a dataset; `folder` and `options` as in `models.training.train`.
+
+    Raises:
+        ValueError: the dataset is of another world, or its episodes are too short for the horizons.
+    """
+    dataset.check(config)
+    longest = config.memory + max(training.horizons)
+    if dataset.timesteps < longest:
+        raise ValueError(
+            f"episodes must be at least {longest} timesteps long for memory {config.memory} and horizon "
+            f"{max(training.horizons)}, the dataset's have {dataset.timesteps}"
+        )
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        model = WorldModel(config)
+    phases = [autoencoder_phase(model, training, dataset), dynamics_phase(model, training, dataset)]
+    train(model, phases, folder, {"world_model": asdict(config), "training": asdict(training)}, **options)
+    return model.eval().requires_grad_(False)
+
+
+def autoencoder_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
+    """Encoder and decoder on single observations."""
+
+    def begin() -> nn.Module:
+        return nn.ModuleList([model.encoder, model.decoder])
+
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        draw = generator(training.seed, "autoencoder", step)
+        frames = dataset.observations(*random_timesteps(dataset, draw, training.autoencoder_batch))
+        return frame_loss(model.decoder(model.encoder(frames)), frames), {}
+
+    return Phase("autoencoder", training.autoencoder_steps, training.autoencoder_rate, training.average, begin, loss)
+
+
+def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
+    """The recurrent core on sequences of latents: filter up to `memory` of them, then dream the horizon."""
+    latents = torch.empty(0)
+
+    def begin() -> nn.Module:
+        nonlocal latents
+        model.latent_mean.zero_()
+        model.latent_scale.fill_(1)
+        latents = encode_dataset(model, dataset)
+        scale, mean = torch.std_mean(latents, dim=(0, 1))
+        model.latent_mean.copy_(mean)
+        model.latent_scale.copy_(scale.clamp_min(1e-6))
+        latents = (latents - model.latent_mean) / model.latent_scale
+        return model.core
+
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        draw = generator(training.seed, "dynamics", step)
+        context = int(draw.integers(1, model.config.memory + 1))
+        length = context + horizon_at(step / training.dynamics_steps, training.horizons)
+        episodes = draw.integers(dataset.episodes, size=training.dynamics_batch)[:, None]
+        window = draw.integers(dataset.timesteps - length + 1, size=training.dynamics_batch)[:, None] + range(length)
+        seen, forces = latents[episodes, window], dataset.forces[episodes, window]
+        state = model.filter(seen[:, :context], forces[:, :context])
+        imagined, _ = model.dream(state, forces[:, context:])
+        filtered = model.core.latent(state)[:, None]
+        return latent_loss(torch.cat([filtered, imagined], 1), seen[:, context - 1 :], training.delta), {}
+
+    return Phase("dynamics", training.dynamics_steps, training.dynamics_rate, training.average, begin, loss)
+
+
+def horizon_at(progress: float, horizons: tuple[int, ...]) -> int:
+    """Timesteps to dream after a share of the training: long dreams at a high learning rate only add chaotic noise."""
+    return horizons[0 if progress < 0.1 else 1 if progress < 0.6 else 2]
+
+
+@torch.no_grad()
+def encode_dataset(model: WorldModel, dataset: Dataset) -> Float[Tensor, "episodes timesteps latent"]:
+    """The latents of all observations."""
+    return torch.cat([model.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]) for frames in dataset.chunks()])

@@ -1,0 +1,1 @@
+"""The world: physics, rasteriser, random episodes, reference controllers, and (in `env`) the Gymnasium environment."""

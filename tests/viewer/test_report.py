@@ -1,0 +1,161 @@
+"""The report: one file that shows a run and needs nothing beside it.
+
+python -m pytest tests/viewer/test_report.py
+"""
+
+import math
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from viewer.report import report
+
+FACTS = {"run_id": "first", "preset": "smoke", "seed": 0, "configuration": {"world": {"size": 32}, "steps": [1, 2]}}
+TRAINING = [
+    {"step": step, "phase": phase, "loss": math.exp(-step / 100), "rate": 0.01}
+    for phase in ("autoencoder", "dynamics", "policy")
+    for step in range(400)
+]
+VOID = {"meta", "img", "source", "wbr", "link", "br"}
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, the text, and the elements that were not closed in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.text, self.open, self.unbalanced = [], "", [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.unbalanced.append(tag)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def html(sample_evaluation, films):
+    return report(FACTS, sample_evaluation, films, TRAINING)
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_the_page_is_well_formed(page):
+    assert page.unbalanced == []
+    assert page.open == []
+
+
+def test_ids_are_unique_so_that_no_plot_borrows_from_another(page):
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+def test_nothing_is_loaded_from_outside(page):
+    loaded = [
+        attributes[name]
+        for _, attributes in page.elements
+        for name in ("src", "srcset", "href", "xlink:href", "data", "action", "poster")
+        if name in attributes
+    ]
+    assert len(loaded) > 4
+    assert [where for where in loaded if not where.startswith(("data:image/", "#"))] == []
+    assert {tag for tag, _ in page.elements} & {"link", "script", "iframe", "object", "embed", "base"} == set()
+
+
+def test_styles_load_nothing_and_know_light_dark_and_little_motion(html):
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "prefers-color-scheme: dark" in style
+    assert "prefers-reduced-motion: reduce" in style
+    assert re.search(r'<source media="\(prefers-reduced-motion: reduce\)" srcset="data:image/png', html)
+
+
+def test_every_picture_has_a_text_for_who_cannot_see_it(page):
+    images = [attributes for tag, attributes in page.elements if tag == "img"]
+    plots = [attributes for tag, attributes in page.elements if tag == "svg"]
+    assert len(images) == 2
+    assert all(len(image["alt"]) > 20 for image in images)
+    assert len(plots) == 3 + 1 + 1 + 3
+    assert all(plot["role"] == "img" and len(plot["aria-label"]) > 20 for plot in plots)
+
+
+def test_tables_can_be_scrolled_by_keyboard(page):
+    regions = [attributes for _, attributes in page.elements if attributes.get("class") == "table"]
+    assert len(regions) == 4
+    assert all(region["tabindex"] == "0" and region["aria-label"] for region in regions)
+
+
+def test_the_figures_stand_in_the_page_with_their_intervals(page):
+    assert "98.4" in page.text
+    assert "97.1–99.3" in page.text
+    assert "14.4\xa0frames" in page.text
+    assert "1.25\xa0times" in page.text
+    assert "0.90–1.10" in page.text, "the interval of the mean error at horizon 10"
+
+
+def test_what_was_run_stands_in_the_page(page):
+    for text in ("dreamblock · first", "smoke", "world.size", "[1, 2]"):
+        assert text in page.text
+
+
+def test_text_is_escaped(evaluation, films):
+    attack = '<script>alert("1")</script>'
+    facts = {"run_id": attack, attack: attack, "configuration": {attack: [attack]}, attack * 2: {}}
+    evaluation["dream"][2]["set"] = attack
+    evaluation["goal_reaching"]["controllers"][attack] = evaluation["goal_reaching"]["controllers"]["policy"]
+    html = report(facts, evaluation, films, [{"step": 0, "phase": attack, "loss": 1.0}])
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;") > 6
+    assert Page(html).unbalanced == []
+
+
+def test_what_could_not_be_computed_is_a_dash(evaluation, films):
+    for dream in evaluation["dream"]:
+        nothing = [None] * 25
+        dream |= {"iou": nothing, "copy_last_px": nothing, "precision_px": None, "intervals": {}}
+        dream["centroid_error_px"] = {"mean": nothing, "median": nothing, "p95": nothing}
+    controllers = evaluation["goal_reaching"]["controllers"]
+    for name in controllers:
+        controllers[name] = {key: None for key in controllers[name] if key not in ("intervals", "distance")}
+    evaluation["goal_reaching"]["settle_ratio"] = None
+    html = report({}, evaluation, films, [])
+    assert Page(html).unbalanced == []
+    assert html.count("<td>–</td>") > 90
+    assert "None" not in Page(html).text
+    assert "nan" not in Page(html).text
+
+
+def test_a_short_evaluation_has_no_columns_that_it_did_not_reach(evaluation, films):
+    for dream in evaluation["dream"]:
+        dream["horizon"] = dream["horizon"][:6]
+        for figures in (dream, dream["centroid_error_px"], dream["intervals"]):
+            figures.update({key: values[:6] for key, values in figures.items() if isinstance(values, list)})
+    text = Page(report(FACTS, evaluation, films, TRAINING)).text
+    assert "horizon15mean" in text
+    assert "ten timesteps" not in text
+
+
+def test_the_same_run_gives_the_same_page(evaluation, films, html):
+    assert report(FACTS, evaluation, films, TRAINING) == html
+
+
+def test_beside_films_of_the_usual_size_the_page_stays_below_4_mb(evaluation, films):
+    large = {name: gif + bytes(500_000) for name, gif in films.items()}
+    assert len(report(FACTS, evaluation, large, TRAINING * 3).encode()) < 4_000_000
