@@ -12,15 +12,16 @@ from torch import Tensor, nn
 from models.config import PolicyConfig, WorldModelConfig
 from models.policy import Policy
 from models.world_model import WorldModel
+from sim_core.world import World
 
 FORMAT = 1  # rises when the files change their meaning; a newer one is refused
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def save_world_model(folder: Path, model: WorldModel) -> None:
-    """Write the weights, and the architecture that they are the weights of, into an existing folder."""
-    _save(folder, model, {"world_model": dataclasses.asdict(model.config)})
+def save_world_model(folder: Path, model: WorldModel, world: World) -> None:
+    """Write the weights, their architecture and the world that they dream of into an existing folder."""
+    _save(folder, model, {"world_model": dataclasses.asdict(model.config), "world": dataclasses.asdict(world)})
 
 
 def save_policy(folder: Path, policy: Policy, world_model: WorldModelConfig) -> None:
@@ -35,6 +36,11 @@ def load_world_model(folder: Path) -> WorldModel:
         ValueError: the folder holds no world model, one of a newer format, or weights that do not fit.
     """
     return _load(folder, WorldModel(_config(folder, "world_model", WorldModelConfig)))
+
+
+def load_world(folder: Path) -> World:
+    """The world that the world model in a folder dreams of; errors as `load_world_model`."""
+    return _config(folder, "world", World)
 
 
 def load_policy(folder: Path, world_model: WorldModelConfig) -> Policy:
@@ -105,15 +111,18 @@ def _load(folder: Path, module: Module) -> Module:
 
 
 def _config(folder: Path, kind: str, config: type) -> Any:
-    path = folder / DESCRIPTION
+    path, name = folder / DESCRIPTION, kind.replace("_", " ")
     try:
         description = json.loads(path.read_text())
-        _check_format(path, description)
-        return config(**description[kind])
     except OSError as error:
-        raise ValueError(f"there is no {kind.replace('_', ' ')} in {folder}: {error}") from error
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} does not describe a {kind.replace('_', ' ')}: {error}") from error
+        raise ValueError(f"there is no {name} in {folder}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path} does not describe a {name}: {error}") from error
+    _check_format(path, description)
+    try:
+        return config(**description[kind])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not describe a {name}: {error}") from error
 
 
 def _check_format(path: Path, facts: Any) -> None:

@@ -38,6 +38,7 @@ class Dataset:
             raise ValueError("a dataset needs at least one shard, got none")
         self.shards = [_map(folder / "frames.npy", np.uint8, 5) for folder in shards]
         forces = [_map(folder / "forces.npy", np.float32, 3) for folder in shards]
+        self.world = _world(shards[0])
         first = self.shards[0].shape[1:]
         for folder, shard, pushed in zip(shards, self.shards, forces, strict=True):
             if shard.shape[1:] != first:
@@ -87,6 +88,13 @@ def random_timesteps(dataset: Dataset, draw: np.random.Generator, batch: int) ->
 def as_frames(pixels: np.ndarray) -> Tensor:
     """uint8 pixels as float32 frames in 0..1."""
     return torch.from_numpy(np.divide(pixels, 255, dtype=np.float32))
+
+
+def _world(folder: Path) -> World:
+    try:
+        return World(**json.loads((folder / "world.json").read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder} does not say of which world its episodes are: {error}") from error
 
 
 def _map(path: Path, dtype: type, axes: int) -> np.ndarray:

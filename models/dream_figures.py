@@ -8,14 +8,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from models.precision import precision
-from models.statistics import mean_intervals
+from models.statistics import bootstrap_means
 from models.world_model import WorldModel
 from sim_core.episodes import Episodes, random_episodes
 from sim_core.raster import render, rendered_centre
 from sim_core.world import World
 
 VISIBLE = 0.1  # pixel values up to here are background to the centroid
-SOLID = 0.5  # and from here on belong to the block for the overlap
+SOLID = 0.5  # above it a pixel belongs to the block, for the overlap
 CHUNK = 25  # episodes dreamed at a time, to keep their frames near the processor
 
 
@@ -28,31 +28,28 @@ def dream_figures(
     from there on. What cannot be computed is None.
     """
     episodes = random_episodes(which, range(count), context + horizon - 1, world)
-    error, overlap = compare_dreams(model, episodes, context, world)
+    error, shared = compare_dreams(model, episodes, context, world)
     touched = wall_contact(episodes, context)
     figures = {
         "mean": error,
-        "iou": overlap,
+        "iou": shared,
         "copy_last_px": copy_errors(episodes, context, world),
         "free_flight_px": np.where(touched, np.nan, error),
         "wall_contact_px": np.where(touched, error, np.nan),
     }
-    means, intervals = mean_intervals(np.concatenate(list(figures.values()), axis=1))
+    means, intervals = bootstrap_means(np.concatenate(list(figures.values()), axis=1))
     mean = dict(zip(figures, means.reshape(-1, horizon), strict=True))
-    sigma = (
-        precision(mean["mean"], episodes, context, world) if world.raster == "coverage" else np.full(horizon, np.nan)
-    )
     return {
         "set": which,
         "context": context,
         "horizon": list(range(1, horizon + 1)),
         "centroid_error_px": {
-            "mean": plain(mean.pop("mean")),
+            "mean": plain(mean["mean"]),
             "median": plain(np.median(error, axis=0)),
             "p95": plain(np.percentile(error, 95, axis=0)),
         },
-        **{name: plain(values) for name, values in mean.items()},
-        "precision_px": plain(sigma),
+        **{name: plain(values) for name, values in mean.items() if name != "mean"},
+        "precision_px": plain(precision(mean["mean"], episodes, context, world)),
         "intervals": {
             name: [None if None in pair else pair for pair in plain(pairs)]
             for name, pairs in zip(figures, intervals.reshape(-1, horizon, 2), strict=True)
@@ -84,14 +81,14 @@ def compare_dreams(
 ) -> tuple[Float[np.ndarray, "episodes horizon"], Float[np.ndarray, "episodes horizon"]]:
     """Centroid error (px) and overlap of the dreams after the context, each the mean over a timestep's frames."""
     centres = true_centres(episodes, context, world)
-    errors, overlaps = [], []
+    errors, overlaps = np.empty((2, *centres.shape[:2]), np.float32)
     for first in range(0, len(centres), CHUNK):
         chunk = slice(first, first + CHUNK)
         truth = render(episodes.positions[chunk], world)
         dream = torch.sigmoid(dream_logits(model, truth[:, :context], episodes.forces[chunk]))
-        errors.append(centroid_error(dream, centres[chunk]).mean(-1))
-        overlaps.append(overlap(dream, torch.from_numpy(truth[:, context:])).mean(-1))
-    return torch.cat(errors).numpy(), torch.cat(overlaps).numpy()
+        errors[chunk] = centroid_error(dream, centres[chunk]).mean(-1)
+        overlaps[chunk] = overlap(dream, torch.from_numpy(truth[:, context:])).mean(-1)
+    return errors, overlaps
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """How well the policy reaches its goals on the true simulator, beside the oracle and controllers that know no goal."""
 
 from collections import deque
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64
 
 from models.dream_figures import dream_logits
 from models.policy import Policy, encode_target
-from models.statistics import bootstrap_interval
+from models.statistics import bootstrap
 from models.world_model import WorldModel
 from sim_core.controllers import random_force, zero_force
 from sim_core.drive import ChooseForce, drive, settle_frames
@@ -41,11 +41,12 @@ def goal_reaching(
         for name, (positions, _) in driven.items()
     }
     settling = np.stack([settle_frames(distances[name].reshape(count, -1)) for name in ("policy", "oracle")], axis=-1)
+    ratio, interval = bootstrap(settling, _ratio_of_means)
     return {
         "timesteps": timesteps,
         "controllers": {name: controller_figures(distance) for name, distance in distances.items()},
-        "settle_ratio": float(_ratio_of_means(settling, axis=0)),
-        "intervals": {"settle_ratio": bootstrap_interval(settling, _ratio_of_means)},
+        "settle_ratio": ratio,
+        "intervals": {"settle_ratio": interval},
     }
 
 
@@ -55,22 +56,22 @@ def controller_figures(distance: Float64[np.ndarray, "episodes time frame"]) -> 
     final, held = distance[:, -1, -1], distance[:, -HELD:].mean(axis=(1, 2))
     path = distance.reshape(count, -1)
     settle = settle_frames(path)
-    figures: dict[str, tuple[np.ndarray, Callable[..., Any]]] = {
-        "final_px_mean": (final, np.mean),
-        "final_px_median": (final, np.median),
-        "within_1px": (final <= 1, np.mean),
-        "within_2px": (final <= 2, np.mean),
-        "held_1px": (held < 1, np.mean),
-        "held_2px": (held < 2, np.mean),
-        "settled": (settle < timesteps * frames, np.mean),
-        "settle_frames_mean": (settle, np.mean),
-        "settle_frames_median": (settle, np.median),
-        "settle_frames_p95": (settle, _p95),
+    figures = {
+        "final_px_mean": bootstrap(final, np.mean),
+        "final_px_median": bootstrap(final, np.median),
+        "within_1px": bootstrap(final <= 1, np.mean),
+        "within_2px": bootstrap(final <= 2, np.mean),
+        "held_1px": bootstrap(held < 1, np.mean),
+        "held_2px": bootstrap(held < 2, np.mean),
+        "settled": bootstrap(settle < timesteps * frames, np.mean),
+        "settle_frames_mean": bootstrap(settle, np.mean),
+        "settle_frames_median": bootstrap(settle, np.median),
+        "settle_frames_p95": bootstrap(settle, partial(np.percentile, q=95)),
     }
     quarters = np.percentile(path, (25, 50, 75), axis=0).tolist()
     return {
-        **{name: float(statistic(values, axis=0)) for name, (values, statistic) in figures.items()},
-        "intervals": {name: bootstrap_interval(values, statistic) for name, (values, statistic) in figures.items()},
+        **{name: figure for name, (figure, _) in figures.items()},
+        "intervals": {name: interval for name, (_, interval) in figures.items()},
         "distance": {
             "frame": list(range(1, path.shape[1] + 1)),
             **dict(zip(("q25", "median", "q75"), quarters, strict=True)),
@@ -144,10 +145,6 @@ def policy_controller(
         return forces[-1].numpy()
 
     return choose_force
-
-
-def _p95(values: np.ndarray, axis: int) -> np.ndarray:
-    return np.percentile(values, 95, axis=axis)
 
 
 def _ratio_of_means(pairs: np.ndarray, axis: int) -> np.ndarray:

@@ -1,5 +1,7 @@
-"""How precise a dream is: the noise in the start at which the exact simulator is as wrong. The world is chaotic, so an
-error alone says little of the model that made it."""
+"""How precise a dream is: the noise in the start from which the exact simulator is as wrong.
+
+The world is chaotic, so that an error alone says little of the model that made it.
+"""
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -14,7 +16,12 @@ DRAWS = 4  # of the noise, per episode
 def precision(
     error: Float[np.ndarray, " horizon"], episodes: Episodes, context: int, world: World
 ) -> Float64[np.ndarray, " horizon"]:
-    """The noise sigma (px) that stands for a mean error (px) of dreams of these episodes; NaN outside of the ladder."""
+    """The noise sigma (px) that stands for a mean error (px) of dreams of these episodes.
+
+    NaN outside of the ladder, and for whole-pixel frames, whose own noise is larger than a model's.
+    """
+    if world.raster == "pixel":
+        return np.full(len(error), np.nan)
     ladder = noisy_errors(SIGMAS, episodes, context, world)
     # More noise is not less error, but for the luck of the draw.
     ladder = np.maximum.accumulate(ladder, axis=0)

@@ -10,15 +10,15 @@ RESAMPLES = 1000
 BOUNDS = (2.5, 97.5)  # percentiles
 
 
-def bootstrap_interval(
-    values: Float[np.ndarray, "episodes *figures"] | Bool[np.ndarray, "episodes *figures"],
-    statistic: Callable[..., Any],
-) -> list[float]:
-    """The interval of one number. `statistic(values, axis=...)` makes it of the episodes along an axis."""
-    return np.percentile(statistic(values[_resamples(len(values))], axis=1), BOUNDS).tolist()
+def bootstrap(
+    values: Float[np.ndarray, "episodes *parts"] | Bool[np.ndarray, "episodes *parts"], statistic: Callable[..., Any]
+) -> tuple[float, list[float]]:
+    """A figure and its interval. `statistic(values, axis=1)` makes it of the episodes along that axis."""
+    low, high = np.percentile(statistic(values[_resamples(len(values))], axis=1), BOUNDS)
+    return float(statistic(values[None], axis=1)[0]), [float(low), float(high)]
 
 
-def mean_intervals(
+def bootstrap_means(
     values: Float[np.ndarray, "episodes figures"],
 ) -> tuple[Float[np.ndarray, " figures"], Float[np.ndarray, "figures 2"]]:
     """Means of many figures and their intervals. NaN is left out; where nothing else is there the mean is NaN."""

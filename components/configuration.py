@@ -1,0 +1,159 @@
+"""The configuration of a whole run: a preset, a seed and overrides, resolved and checked before anything costs time."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from difflib import SequenceMatcher
+from typing import Any, TypeVar, get_type_hints
+
+from models.config import (
+    CheckConfig,
+    DataConfig,
+    EvaluationConfig,
+    PolicyConfig,
+    PolicyTraining,
+    WorldModelConfig,
+    WorldModelTraining,
+)
+from sim_core.world import World
+
+# How a preset differs from the defaults that stand in the dataclasses.
+PRESETS: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "data.episodes": 1024,
+        "data.shards": 2,
+        "world_model_training.autoencoder_steps": 700,
+        "world_model_training.dynamics_steps": 700,
+        "policy_training.steps": 500,
+        "evaluation.episodes": 200,
+    },
+    "laptop": {
+        "world_model_training.autoencoder_steps": 5000,
+        "world_model_training.dynamics_steps": 10000,
+        "policy_training.steps": 2000,
+    },
+    "gpu": {
+        "data.episodes": 65536,
+        "data.shards": 16,
+        "world_model_training.autoencoder_steps": 20000,
+        "world_model_training.dynamics_steps": 60000,
+        "policy_training.steps": 10000,
+    },
+}
+SEEDS = ("data.seed", "world_model_training.seed", "policy_training.seed")  # what a run's seed sets
+FOLLOWING = {"world_model.size": "world.size", "world_model.frames": "world.frames"}
+LARGEST = 2**53  # up to here JSON, and a spec that holds every number as a double, carry integers unharmed
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple[int, ...]: "a list of whole numbers",
+}
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that a run depends on.
+
+    Raises:
+        ValueError: two parts do not go together.
+    """
+
+    preset: str = "laptop"
+    seed: int = 0
+    world: World = field(default_factory=World)
+    data: DataConfig = field(default_factory=DataConfig)
+    world_model: WorldModelConfig = field(default_factory=WorldModelConfig)
+    world_model_training: WorldModelTraining = field(default_factory=WorldModelTraining)
+    check: CheckConfig = field(default_factory=CheckConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    policy_training: PolicyTraining = field(default_factory=PolicyTraining)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    def __post_init__(self):
+        memory, horizons = self.world_model.memory, self.world_model_training.horizons
+        least = memory + max(horizons) - 1
+        if self.data.timesteps < least:
+            raise ValueError(
+                f"data.timesteps must be at least {least} for world_model.memory {memory} and "
+                f"world_model_training.horizons {list(horizons)}, got {self.data.timesteps}"
+            )
+
+
+def settings() -> list[str]:
+    """The names of all that an override can set, as in "policy_training.steps"."""
+    parts = {part: kind for part, kind in get_type_hints(Configuration).items() if is_dataclass(kind)}
+    names = [f"{part}.{setting.name}" for part, kind in parts.items() for setting in fields(kind)]
+    return [name for name in names if name not in FOLLOWING]
+
+
+def resolve(preset: str, seed: int, overrides: Mapping[str, Any]) -> Configuration:
+    """The configuration of a run: the preset's, with the seed in every stage, and then the overrides by name.
+
+    Raises:
+        ValueError: one sentence: a preset or a setting that does not exist, with the nearest that does, or a value of
+            another type or out of its range.
+    """
+    if preset not in PRESETS:
+        raise ValueError(
+            f"there is no preset {preset!r}, the nearest of {', '.join(PRESETS)} is {nearest(preset, PRESETS)!r}"
+        )
+    values: dict[str, Any] = {**asdict(Configuration()), "preset": preset, "seed": seed}
+    known = settings()
+    for name, value in {**PRESETS[preset], **dict.fromkeys(SEEDS, seed), **overrides}.items():
+        if name in FOLLOWING:
+            raise ValueError(f"{name} follows {FOLLOWING[name]} and cannot be set on its own")
+        if name not in known:
+            raise ValueError(f"there is no setting {name!r}, the nearest is {nearest(name, known)!r}")
+        part, setting = name.split(".")
+        values[part][setting] = value
+    for name, source in FOLLOWING.items():
+        values["world_model"][name.partition(".")[2]] = values["world"][source.partition(".")[2]]
+    return from_dict(Configuration, values)
+
+
+def from_dict(config: type[Config], values: Mapping[str, Any], prefix: str = "") -> Config:
+    """The dataclass that `dataclasses.asdict` made `values` of, also after a way through JSON or a compiled spec.
+
+    Raises:
+        ValueError: one sentence, which names the field after `prefix`.
+    """
+    types = get_type_hints(config)
+    if types.keys() != values.keys():
+        raise ValueError(f"{config.__name__} is made of {', '.join(types)}, got {', '.join(values) or 'nothing'}")
+    arguments = {
+        name: from_dict(kind, values[name], f"{prefix}{name}.")
+        if is_dataclass(kind) and isinstance(kind, type)
+        else _cast(values[name], kind, prefix + name)
+        for name, kind in types.items()
+    }
+    try:
+        return config(**arguments)
+    except ValueError as error:
+        raise ValueError(f"{prefix}{error}") from None
+
+
+def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """The known name most like `name`, in full or after its dot."""
+
+    def likeness(candidate: str) -> float:
+        last = candidate.rpartition(".")[2]
+        return max(SequenceMatcher(None, name, other).ratio() for other in (candidate, last))
+
+    return max(known, key=likeness)
+
+
+def _cast(value: Any, kind: Any, name: str) -> Any:
+    """`value` as `kind`. Whole floats are integers and lists tuples, for JSON and specs don't tell them apart."""
+    if kind == tuple[int, ...] and isinstance(value, list | tuple):
+        return tuple(_cast(item, int, f"each of {name}") for item in value)
+    is_number = type(value) in (int, float) and abs(value) <= LARGEST  # which NaN is not, and a bool neither
+    if kind is float and is_number:
+        return float(value)
+    if kind is int and is_number and value == math.floor(value):
+        return int(value)
+    if kind is str and isinstance(value, str):
+        return value
+    raise ValueError(f"{name} must be {_WORDS[kind]}, got {value!r:.80}")

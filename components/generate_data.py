@@ -1,0 +1,21 @@
+"""The training set, one shard a run."""
+
+from kfp.dsl import Output
+
+from components import artifacts
+from components.component import component
+
+
+@component
+def generate_data(shard: dict, episodes: Output[artifacts.Episodes]):
+    """Simulate random episodes and render what the learners may see of them."""
+    from components import storage
+    from components.configuration import from_dict
+    from components.shards import Shard
+    from models.dataset import write_shard
+    from sim_core.episodes import random_episodes
+
+    part = from_dict(Shard, shard)
+    with storage.writing(episodes.path) as folder:
+        made = random_episodes("training", part.indices, part.timesteps, part.world, part.seed)
+        write_shard(folder, made, part.world)

@@ -1,0 +1,193 @@
+"""Every component runs as the cluster runs it: the command and the source out of the compiled pipeline, a process each.
+
+python -m pytest tests/components/test_components.py
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from kfp import dsl
+
+from components.check import check
+from components.evaluate import evaluate
+from components.generate_data import generate_data
+from components.plan import plan
+from components.storage import MANIFEST, verified, writing
+from components.train_policy import train_policy
+from components.train_world_model import train_world_model
+from models.training import TrainingError
+from pipelines.build import BuildConfig
+from pipelines.compile import write_pipeline
+
+PROJECT = Path(__file__).parents[2]
+TINY = {
+    "data.episodes": 32,
+    "data.shards": 2,
+    "world_model_training.autoencoder_steps": 3,
+    "world_model_training.dynamics_steps": 3,
+    "check.episodes": 4,
+    "check.largest_error": 100,
+    "policy_training.steps": 3,
+    "evaluation.episodes": 4,
+    "evaluation.horizon": 2,
+    "evaluation.timesteps": 10,
+}
+
+
+class Cluster:
+    """Runs the components' commands, with what Kubeflow's launcher would put in the place of `{{$}}`."""
+
+    def __init__(self, folder: Path):
+        write_pipeline(folder / "pipeline.yaml", BuildConfig())
+        self.spec = yaml.safe_load((folder / "pipeline.yaml").read_text())
+        self.root = folder / "dreamblock" / "tiny"
+
+    def run(self, component, parameters, artifacts, execution="0"):
+        """The parameters that the component puts out, and the paths of its artifacts."""
+        task = self.root / component / execution
+        declared = self.spec["components"][f"comp-{component}"]["outputDefinitions"]
+        paths = {name: task / name for name in declared.get("artifacts", {})}
+        executor_input = {
+            "inputs": {
+                "parameterValues": parameters,
+                "artifacts": {name: {"artifacts": list(map(artifact, given))} for name, given in artifacts.items()},
+            },
+            "outputs": {
+                "parameters": {name: {"outputFile": str(task / name)} for name in declared.get("parameters", {})},
+                "artifacts": {name: {"artifacts": [artifact(path)]} for name, path in paths.items()},
+                "outputFile": str(task / "executor_output.json"),
+            },
+        }
+        task.mkdir(parents=True)
+        container = self.spec["deploymentSpec"]["executors"][f"exec-{component}"]["container"]
+        command = [
+            json.dumps(executor_input) if part == "{{$}}" else part for part in container["command"] + container["args"]
+        ]
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "ignore"}
+        done = subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        written = json.loads((task / "executor_output.json").read_text())
+        return written.get("parameterValues"), paths
+
+
+def artifact(path):
+    return {"name": path.name, "uri": str(path), "metadata": {}}
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """What the components put out, from the plan to the report: parameters of the plan, and all artifacts' paths."""
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    planned, _ = cluster.run("plan", {"preset": "smoke", "seed": 1, "overrides": TINY}, {})
+    shards = [
+        cluster.run("generate-data", {"shard": shard}, {}, str(i))[1]["episodes"]
+        for i, shard in enumerate(planned["shards"])
+    ]
+    paths = {"episodes": shards}
+    given = {"episodes": shards}
+    paths |= cluster.run("train-world-model", {"config": planned["world_model"]}, given)[1]
+    given["world_model"] = [paths["world_model"]]
+    cluster.run("check", {"config": planned["check"]}, {"world_model": given["world_model"]})
+    paths |= cluster.run("train-policy", {"config": planned["policy"]}, given)[1]
+    learned = {"world_model": given["world_model"], "policy": [paths["policy"]]}
+    paths |= cluster.run("evaluate", {"configuration": planned["configuration"], "run_id": "tiny"}, learned)[1]
+    return planned, paths
+
+
+def test_every_component_of_the_pipeline_is_tried_here(made):
+    assert {task.name for task in (plan, generate_data, train_world_model, check, train_policy, evaluate)} == {
+        name.removeprefix("exec-")
+        for name in yaml.safe_load((made[1]["episodes"][0].parents[4] / "pipeline.yaml").read_text())["deploymentSpec"][
+            "executors"
+        ]
+    }
+
+
+def test_the_artifacts_are_whole(made):
+    _, paths = made
+    expected = {
+        "world_model": {"weights.safetensors", "model.json", "metrics.jsonl"},
+        "policy": {"weights.safetensors", "model.json", "metrics.jsonl"},
+        "evaluation": {"evaluation.json", "model.gif", "policy.gif", "report.html"},
+    }
+    for name, files in expected.items():
+        assert {file.name for file in verified(paths[name]).iterdir()} == files | {MANIFEST}
+    for shard in paths["episodes"]:
+        assert {file.name for file in verified(shard).iterdir()} == {"frames.npy", "forces.npy", "world.json", MANIFEST}
+
+
+def test_the_learners_are_given_frames_and_forces_and_no_true_state(made):
+    _, paths = made
+    for shard in paths["episodes"]:
+        assert sorted(file.name for file in shard.glob("*.npy")) == ["forces.npy", "frames.npy"]
+        assert np.load(shard / "frames.npy").shape == (16, 17, 4, 32, 32)
+        assert np.load(shard / "forces.npy").shape == (16, 17, 2)
+
+
+def test_each_stage_is_told_only_what_it_depends_on():
+    def told(overrides):
+        outputs = plan.python_func("smoke", 1, {**TINY, **overrides})
+        return dict(zip(("shards", "world_model", "check", "policy", "configuration"), outputs, strict=True))
+
+    def changed(**overrides):
+        before, after = told({}), told({name.replace("__", "."): value for name, value in overrides.items()})
+        return {stage for stage in before if before[stage] != after[stage]}
+
+    # The whole configuration is for the evaluation, which reports it and is never taken from a cache.
+    assert changed(policy_training__steps=4) == {"policy", "configuration"}
+    assert changed(evaluation__episodes=5) == {"configuration"}
+    assert changed(check__episodes=5) == {"check", "configuration"}
+    assert changed(world_model_training__dynamics_steps=4) == {"world_model", "configuration"}
+    assert changed(data__timesteps=17) == {"shards", "configuration"}
+
+
+def given(path):
+    return dsl.Artifact(name=path.name, uri=str(path), metadata={})
+
+
+def test_a_dataset_of_another_worlds_size_is_refused(made, tmp_path):
+    planned, paths = made
+    config = {**planned["world_model"], "world_model": {**planned["world_model"]["world_model"], "size": 24}}
+    with pytest.raises(ValueError, match="the dataset's world has size 32, the world model is for size 24"):
+        train_world_model.python_func(config, [given(shard) for shard in paths["episodes"]], given(tmp_path / "a/b/c"))
+
+
+def test_a_truncated_shard_is_refused_by_name(made, tmp_path):
+    planned, paths = made
+    shard = Path(shutil.copytree(paths["episodes"][0], tmp_path / "shard"))
+    os.truncate(shard / "frames.npy", 1000)
+    with pytest.raises(ValueError, match=r"the artifact .*/shard is not whole: frames.npy has 1000 bytes"):
+        train_world_model.python_func(planned["world_model"], [given(shard)], given(tmp_path / "a/b/c"))
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_policy_of_another_architecture_is_refused(made, tmp_path):
+    planned, paths = made
+    with writing(tmp_path / "policy") as folder:
+        for file in paths["policy"].iterdir():
+            if file.name != MANIFEST:
+                shutil.copy(file, folder)
+        text = (folder / "model.json").read_text()
+        assert '"memory": 4' in text
+        (folder / "model.json").write_text(text.replace('"memory": 4', '"memory": 3'))
+    outputs = [given(tmp_path / name) for name in ("evaluation", "report", "metrics")]
+    with pytest.raises(ValueError, match="belongs to a world model with memory 3, but this world model has memory 4"):
+        evaluate.python_func(
+            planned["configuration"], "tiny", given(paths["world_model"]), given(tmp_path / "policy"), *outputs
+        )
+    assert [file.name for file in tmp_path.iterdir()] == ["policy"]
+
+
+def test_a_world_model_that_is_too_poor_fails_the_check_with_number_and_bound(made, tmp_path):
+    planned, paths = made
+    config = {**planned["check"], "check": {**planned["check"]["check"], "largest_error": 2.5}}
+    with pytest.raises(TrainingError, match=r"off by \d+\.\d\d px at horizon 5, at most 2.5 are allowed"):
+        check.python_func(config, given(paths["world_model"]), dsl.Metrics(uri=str(tmp_path / "metrics")))

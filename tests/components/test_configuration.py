@@ -1,0 +1,139 @@
+"""What a preset, a seed and overrides mean, and that mistakes in them cost nothing but a sentence.
+
+python -m pytest tests/components/test_configuration.py
+"""
+
+import json
+from dataclasses import asdict
+
+import pytest
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.struct_pb2 import Struct
+
+from components.configuration import FOLLOWING, PRESETS, Configuration, from_dict, resolve, settings
+from components.shards import Shard, split
+from models.config import DataConfig, PolicyTraining, WorldModelTraining
+from sim_core.world import World
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_a_configuration_that_differs_from_the_defaults_in_what_it_names(preset):
+    configuration = asdict(resolve(preset, 0, {}))
+    defaults = asdict(Configuration())
+    for name in settings():
+        part, setting = name.split(".")
+        expected = PRESETS[preset].get(name, defaults[part][setting])
+        assert configuration[part][setting] == expected, name
+        assert name not in PRESETS[preset] or expected != defaults[part][setting], f"{name} is the default anyway"
+
+
+def test_a_smoke_run_is_smaller_than_a_laptop_run():
+    smoke, laptop = resolve("smoke", 0, {}), resolve("laptop", 0, {})
+    assert smoke.data.episodes < laptop.data.episodes
+    assert smoke.policy_training.steps < laptop.policy_training.steps
+
+
+def test_a_seed_reaches_the_data_and_both_trainings():
+    configuration = resolve("smoke", 7, {})
+    assert configuration.data.seed == configuration.world_model_training.seed == configuration.policy_training.seed == 7
+
+
+def test_an_override_beats_the_preset_and_the_seed():
+    configuration = resolve(
+        "smoke", 7, {"policy_training.steps": 5, "policy_training.seed": 8, "world.raster": "pixel"}
+    )
+    assert configuration.policy_training.steps == 5
+    assert configuration.policy_training.seed == 8
+    assert configuration.data.seed == 7
+    assert configuration.world == World(raster="pixel")
+
+
+def test_an_override_can_set_every_field_but_those_that_follow_another():
+    everything = asdict(Configuration())
+    names = {
+        f"{part}.{setting}" for part, values in everything.items() if isinstance(values, dict) for setting in values
+    }
+    assert set(settings()) == names - set(FOLLOWING)
+    defaults = {name: everything[name.split(".")[0]][name.split(".")[1]] for name in settings()}
+    assert asdict(resolve("laptop", 0, defaults)) == {**everything, "preset": "laptop"}
+
+
+def test_the_world_model_is_for_the_worlds_frames():
+    configuration = resolve("smoke", 0, {"world.size": 24, "world.frames": 2})
+    assert (configuration.world_model.size, configuration.world_model.frames) == (24, 2)
+
+
+@pytest.mark.parametrize(
+    ("preset", "seed", "overrides", "sentence"),
+    [
+        ("smok", 0, {}, "there is no preset 'smok', the nearest of smoke, laptop, gpu is 'smoke'"),
+        ("", 0, {}, "there is no preset ''"),
+        ("smoke", -1, {}, "data.seed must be a whole number of at least 0, got -1"),
+        ("smoke", 2**53 + 2, {}, "seed must be a whole number, got 9007199254740994"),
+        ("smoke", 0.5, {}, "seed must be a whole number, got 0.5"),
+        ("smoke", True, {}, "seed must be a whole number, got True"),
+        ("smoke", 0, {"policy_trainig.steps": 5}, "the nearest is 'policy_training.steps'"),
+        ("smoke", 0, {"policy.steps": 5}, "the nearest is 'policy_training.steps'"),
+        ("smoke", 0, {"raster": "pixel"}, "there is no setting 'raster', the nearest is 'world.raster'"),
+        ("smoke", 0, {"world": {}}, "there is no setting 'world'"),
+        ("smoke", 0, {"world_model.size": 24}, "world_model.size follows world.size and cannot be set on its own"),
+        ("smoke", 0, {"policy_training.steps": 0}, "policy_training.steps must be .*at least 1, got 0"),
+        ("smoke", 0, {"policy_training.steps": 1.5}, "policy_training.steps must be a whole number, got 1.5"),
+        ("smoke", 0, {"policy_training.steps": "many"}, "policy_training.steps must be a whole number, got 'many'"),
+        ("smoke", 0, {"policy_training.steps": True}, "policy_training.steps must be a whole number, got True"),
+        ("smoke", 0, {"policy_training.steps": None}, "policy_training.steps must be a whole number, got None"),
+        ("smoke", 0, {"policy_training.steps": 10**400}, "policy_training.steps must be a whole number, got 1000"),
+        ("smoke", 0, {"policy_training.rate": 2}, "policy_training.rate must be above 0 and at most 1, got 2.0"),
+        ("smoke", 0, {"policy_training.rate": float("nan")}, "policy_training.rate must be a number, got nan"),
+        ("smoke", 0, {"policy_training.rate": "fast"}, "policy_training.rate must be a number, got 'fast'"),
+        ("smoke", 0, {"world.raster": "pixels"}, "world.raster must be one of coverage, pixel, got 'pixels'"),
+        ("smoke", 0, {"world.raster": 3}, "world.raster must be a text, got 3"),
+        ("smoke", 0, {"world.block": 40}, r"world.block must be smaller than size \(32\), got 40"),
+        ("smoke", 0, {"data.episodes": 1}, r"data.shards must be at most the number of episodes \(1\), got 2"),
+        (
+            "smoke",
+            0,
+            {"data.timesteps": 3},
+            r"data.timesteps must be at least 15 for world_model.memory 4 and .*, got 3",
+        ),
+        ("smoke", 0, {"world_model_training.horizons": [1, 2]}, "world_model_training.horizons must be three"),
+        ("smoke", 0, {"world_model_training.horizons": 3}, "horizons must be a list of whole numbers, got 3"),
+        (
+            "smoke",
+            0,
+            {"world_model_training.horizons": [1, 2, "x"]},
+            "each of .*horizons must be a whole number, got 'x'",
+        ),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_names_it(preset, seed, overrides, sentence):
+    with pytest.raises(ValueError, match=sentence) as refused:
+        resolve(preset, seed, overrides)
+    assert "\n" not in str(refused.value)
+
+
+def through_a_spec(values):
+    """`values` after a protobuf Struct, which makes every number a float, and every tuple a list."""
+    return MessageToDict(ParseDict(json.loads(json.dumps(values)), Struct()))
+
+
+@pytest.mark.parametrize(
+    "config", [World(), PolicyTraining(), WorldModelTraining(horizons=(2, 3, 4)), Configuration(seed=3)]
+)
+def test_a_configuration_survives_the_way_through_a_compiled_pipeline(config):
+    values = through_a_spec(asdict(config))
+    assert from_dict(type(config), values) == config
+
+
+def test_a_stage_does_not_fill_up_what_it_was_not_told():
+    with pytest.raises(ValueError, match="World is made of size, block"):
+        from_dict(World, {"size": 32})
+
+
+@pytest.mark.parametrize(("episodes", "shards"), [(10, 1), (10, 3), (3, 3), (8192, 4), (1001, 16)])
+def test_the_shards_are_all_episodes_once_and_alike_in_size(episodes, shards):
+    parts = split(DataConfig(seed=5, episodes=episodes, shards=shards), World())
+    assert [i for part in parts for i in part.indices] == list(range(episodes))
+    assert max(part.episodes for part in parts) - min(part.episodes for part in parts) <= 1
+    assert {(part.seed, part.timesteps) for part in parts} == {(5, DataConfig().timesteps)}
+    assert from_dict(Shard, through_a_spec(asdict(parts[-1]))) == parts[-1]

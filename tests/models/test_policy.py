@@ -1,0 +1,81 @@
+"""The policy: its forces stay in range, and it learns through the dream without touching the model that dreams.
+
+python -m pytest tests/models/test_policy.py
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.config import PolicyConfig, PolicyTraining
+from models.losses import target_distance
+from models.policy import Policy, encode_target
+from models.train_policy import policy_phase, train_policy
+from models.world_model import WorldModel
+
+
+@pytest.fixture
+def model(tiny):
+    torch.manual_seed(0)
+    return WorldModel(tiny).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def policy(tiny):
+    torch.manual_seed(1)
+    return Policy(PolicyConfig(8), tiny)
+
+
+def test_forces_stay_within_range_whatever_the_inputs(model, policy):
+    state = model.core.initial(64)
+    force = policy(state, 1000 * torch.randn(64, 8), 2 * torch.rand(64, 2) - 1)
+    assert force.abs().max() <= 1
+    assert force.abs().max() > 0.99
+
+
+def test_the_force_depends_on_state_target_and_previous_force(model, policy):
+    torch.manual_seed(2)
+    state, target, previous = model.core.initial(3), torch.randn(3, 8), torch.rand(3, 2)
+    force = policy(state, target, previous)
+    assert not torch.equal(force, policy(state._replace(path=state.path + 1), target, previous))
+    assert not torch.equal(force, policy(state, target + 1, previous))
+    assert not torch.equal(force, policy(state, target, previous - 1))
+
+
+def test_a_target_is_encoded_as_an_observation_in_which_nothing_moves(model, world):
+    image = torch.rand(3, world.size, world.size)
+    still = image[:, None].repeat(1, world.frames, 1, 1)
+    torch.testing.assert_close(encode_target(model, image), model.encode(still))
+
+
+def test_a_gradient_flows_from_the_distance_through_the_dream_to_every_weight_of_the_policy(learned, policy, dataset):
+    phase = policy_phase(policy, PolicyTraining(batch=16, horizon=4), learned.model, dataset)
+    assert phase.begin() is policy
+    loss, figures = phase.loss(0)
+    loss.backward()
+    assert all(weight.grad is not None and weight.grad.any() for weight in policy.parameters())
+    assert 0 < figures["final_distance"] < 16
+    assert all(weight.grad is None for weight in learned.model.parameters())
+
+
+def test_the_distance_at_the_end_of_a_dream_has_a_gradient_to_the_first_force(learned, dataset):
+    model, forces = learned.model, dataset.forces[:32, :6].clone().requires_grad_()
+    observed = dataset.observations(np.arange(32), np.zeros(32, int))
+    imagined, _ = model.dream(model.filter(model.encode(observed)[:, None], torch.zeros(32, 1, 2)), forces)
+    frames = torch.sigmoid(model.decode(imagined[:, -1]))[:, -1]
+    target_distance(frames, observed[:, -1].flip(0)).sum().backward()
+    assert (forces.grad[:, 0].norm(dim=-1) > 1e-3).double().mean() > 0.9
+
+
+def test_training_the_policy_leaves_the_world_model_as_it_was(model, dataset, tmp_path):
+    before = {name: weights.clone() for name, weights in model.state_dict().items()}
+    train_policy(PolicyConfig(8), PolicyTraining(steps=5, batch=8, horizon=3), model, dataset, tmp_path)
+    assert all(torch.equal(weights, before[name]) for name, weights in model.state_dict().items())
+    assert all(weights.grad is None for weights in model.parameters())
+
+
+def test_a_dataset_of_another_world_is_refused(tiny, dataset, tmp_path):
+    with pytest.raises(ValueError, match="size 16, the world model is for size 20"):
+        train_policy(PolicyConfig(8), PolicyTraining(steps=5), WorldModel(replace(tiny, size=20)), dataset, tmp_path)

@@ -1,0 +1,40 @@
+"""Precision: the noise that a simulator was started with is found again from its errors.
+
+python -m pytest tests/models/test_precision.py
+"""
+
+import numpy as np
+import pytest
+
+from models.precision import noisy_errors, precision
+from sim_core.episodes import random_episodes
+from sim_core.world import World
+
+WORLD, CONTEXT = World(), 2
+
+
+@pytest.fixture(scope="module")
+def episodes():
+    return random_episodes("evaluation", range(300), CONTEXT + 14, WORLD)
+
+
+@pytest.mark.parametrize("sigma", [0.003, 0.02, 0.15])
+def test_the_exact_simulator_started_with_noise_has_that_noise_as_its_precision_at_every_horizon(episodes, sigma):
+    (error,) = noisy_errors(np.array([sigma]), episodes, CONTEXT, WORLD, seed=1)
+    found = precision(error, episodes, CONTEXT, WORLD)
+    assert len(found) == 15
+    np.testing.assert_allclose(found[:3], sigma, rtol=0.1)
+    np.testing.assert_allclose(found, sigma, rtol=0.4)  # few episodes, and chaos
+
+
+def test_noisy_errors_are_those_of_the_fact_sheet():
+    """4000 episodes there: .02 px and .01 px/frame are off by .04, .09, .31 and 1.08 px at horizons 1, 2, 5 and 10."""
+    episodes = random_episodes("evaluation", range(1000), 10, WORLD)
+    (error,) = noisy_errors(np.array([0.02]), episodes, 1, WORLD)
+    np.testing.assert_allclose(error[[0, 1, 4, 9]], [0.04, 0.09, 0.31, 1.08], rtol=0.2)
+
+
+def test_what_no_noise_of_the_ladder_explains_has_no_precision(episodes):
+    error = np.full(15, 1e-6)
+    error[1] = 100
+    assert np.isnan(precision(error, episodes, CONTEXT, WORLD)).all()

@@ -1,0 +1,468 @@
+"""The command line of the in-process run, from --help to the report: python -m pytest tests/test_local_runner.py"""
+
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import imageio.v3 as imageio
+import pytest
+from kfp import dsl
+from kfp.compiler import Compiler
+
+import models.train_policy
+from components.storage import MANIFEST, verified
+from local_runner import main
+from models.checkpoint import load_training, load_world_model
+from pipelines.compile import main as compile_pipeline
+
+PROJECT = Path(__file__).parents[1]
+TINY = {
+    "data.episodes": 32,
+    "data.shards": 2,
+    "world_model_training.autoencoder_steps": 3,
+    "world_model_training.dynamics_steps": 3,
+    "check.episodes": 4,
+    "check.largest_error": 100,
+    "policy_training.steps": 3,
+    "evaluation.episodes": 4,
+    "evaluation.horizon": 5,
+    "evaluation.timesteps": 10,
+}
+STAGES = ["plan", "generate-data", "generate-data", "train-world-model", "check", "train-policy", "evaluate"]
+FIGURES = {
+    *("final_px_mean", "final_px_median", "within_1px", "within_2px", "held_1px", "held_2px"),
+    *("settled", "settle_frames_mean", "settle_frames_median", "settle_frames_p95"),
+}
+
+
+def command(root, run_id, **settings):
+    """The command line of a tiny run; `settings` has underscores for dots where a section ends."""
+    assignments = {**TINY, **{name.replace("__", "."): value for name, value in settings.items()}}
+    sets = [f"--set={name}={value}" for name, value in assignments.items()]
+    return ["--preset", "smoke", *sets, "--root", str(root), "--run-id", run_id]
+
+
+def start(arguments, **options):
+    """The runner as a process of its own, as a person starts it."""
+    return subprocess.Popen(
+        [sys.executable, PROJECT / "local_runner.py", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def run(arguments, **options):
+    with start(arguments, **options) as process:
+        output, errors = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+
+def run_json(folder):
+    return json.loads((folder / "run.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A tiny run, by the folder that it is told, from another working directory: what it said, and its folder."""
+    root = tmp_path_factory.mktemp("finished")
+    done = run(command("some/where", "first"), cwd=root)
+    assert done.returncode == 0, done.stderr
+    return done, root / "some" / "where" / "dreamblock" / "first"
+
+
+# What a person reads before anything runs
+
+
+def test_help_answers_at_once_and_loads_no_library():
+    script = (
+        "import sys, local_runner\n"
+        "try: local_runner.main(['--help'])\n"
+        "finally: assert not {'torch', 'kfp', 'numpy'} & set(sys.modules)"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - began < 2
+    for option in ("--preset", "--seed", "--set NAME=VALUE", "--root DIR", "--run-id NAME", "--pipeline FILE"):
+        assert option in done.stdout
+    assert "python local_runner.py --preset smoke" in done.stdout
+    assert "Running one is running the code" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--preset", "smok"], "the nearest of smoke, laptop, gpu is 'smoke'"),
+        (["--set", "policy_trainig.steps=5"], "the nearest is 'policy_training.steps'"),
+        (["--set", "policy_training.steps=0"], "policy_training.steps must be a whole number of at least 1, got 0"),
+        (["--set", "policy_training.steps=soon"], "policy_training.steps must be a whole number, got 'soon'"),
+        (["--set", "policy_training.rate=NaN"], "policy_training.rate must be a number, got nan"),
+        (["--set", "policy_training.steps"], "--set takes NAME=VALUE, got 'policy_training.steps'"),
+        (["--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
+        (["--root", "gs://bucket/prefix"], "--root takes a folder of this machine, got 'gs://bucket/prefix'"),
+        (["--root", "/proc/nothing"], "the root /proc/nothing cannot be written"),
+        (["--root", f"{__file__}/runs"], "cannot be written: Not a directory"),
+        (["--run-id", "../elsewhere"], "a run id is made of letters"),
+        (["--pipeline", "nowhere.yaml"], "the pipeline file nowhere.yaml does not exist"),
+        (["--pipeline", __file__], "test_local_runner.py is not"),
+        (["--pipeline", str(PROJECT)], "cannot be read"),
+    ],
+)
+def test_a_mistake_costs_one_sentence_and_exit_code_2(arguments, sentence, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.fullmatch(r"local_runner.py: error: [^\n]+\n", said.err)
+    assert sentence in said.err
+    assert not list(tmp_path.glob("runs/*/*")), "nothing has begun"
+
+
+def test_a_mistake_is_exit_code_2_of_the_process_too(tmp_path):
+    done = run(["--preset", "lapto"], cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "local_runner.py: error: there is no preset 'lapto', the nearest of smoke, laptop, gpu is 'laptop'\n"
+    )
+
+
+@pytest.mark.parametrize("threads", ["0", "two", "-1", "1.5", ""])
+def test_a_number_of_threads_that_is_none_is_refused(threads, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    assert main([]) == 2
+    assert f"OMP_NUM_THREADS must be a whole number of at least 1, got {threads!r}" in capsys.readouterr().err
+
+
+def test_a_run_is_never_written_over(finished, capsys):
+    _, folder = finished
+    before = (folder / "run.json").stat()
+    assert main(command(folder.parents[1], "first")) == 2
+    assert "the run 'first' exists already" in capsys.readouterr().err
+    assert (folder / "run.json").stat() == before
+
+
+# What a run leaves behind
+
+
+def test_every_artifact_lies_in_its_place_and_is_whole(finished):
+    _, folder = finished
+    weights = {"weights.safetensors", "model.json", "metrics.jsonl"}
+    shard = {"frames.npy", "forces.npy", "world.json"}
+    expected = {
+        "generate-data/0/episodes": shard,
+        "generate-data/1/episodes": shard,
+        "train-world-model/0/world_model": weights,
+        "train-policy/0/policy": weights,
+        "evaluate/0/evaluation": {"evaluation.json", "model.gif", "policy.gif", "report.html"},
+    }
+    assert {str(path.parent.relative_to(folder)) for path in folder.rglob(MANIFEST)} == set(expected)
+    for place, files in expected.items():
+        assert {file.name for file in verified(folder / place).iterdir()} == files | {MANIFEST}
+    for task in ("train-world-model", "train-policy"):
+        assert (folder / "checkpoints" / task / "training.safetensors").exists()
+    assert not list(folder.rglob("*incoming*"))
+
+
+def test_run_json_says_what_was_done(finished):
+    _, folder = finished
+    record = run_json(folder)
+    assert set(record) == {
+        *("schema", "pipeline", "run_id", "state", "started", "seconds", "threads", "parameters", "tasks"),
+    }
+    assert (record["schema"], record["pipeline"], record["run_id"]) == (1, "dreamblock", "first")
+    assert (record["state"], record["threads"]) == ("SUCCEEDED", 1)
+    assert record["parameters"] == {"preset": "smoke", "seed": 0, "overrides": TINY}
+    assert datetime.fromisoformat(record["started"]).tzinfo
+    assert [task["name"] for task in record["tasks"]] == STAGES
+    for task in record["tasks"]:
+        assert set(task) == {
+            *("name", "execution", "state", "seconds", "cpu_seconds", "cached_from"),
+            *("parameters", "artifacts", "metrics", "error"),
+        }
+        assert (task["state"], task["cached_from"], task["error"]) == ("SUCCEEDED", None, None)
+        for artifact in task["artifacts"].values():
+            assert set(artifact) == {"type", "uri"}
+            assert artifact["uri"].startswith(f"{folder}/{task['name']}/{task['execution']}/")
+    assert record["tasks"][2]["execution"] == "1"
+
+
+def test_the_runner_itself_costs_less_than_50_ms_a_step(finished):
+    _, folder = finished
+    record = run_json(folder)
+    own = record["seconds"] - sum(task["seconds"] for task in record["tasks"])
+    assert own / len(record["tasks"]) < 0.05
+
+
+def test_evaluation_json_has_every_figure(finished):
+    _, folder = finished
+    evaluation = json.loads((folder / "evaluate" / "0" / "evaluation" / "evaluation.json").read_text())
+    assert {name: evaluation[name] for name in ("schema", "raster", "episodes")} == {
+        "schema": 1,
+        "raster": "coverage",
+        "episodes": 4,
+    }
+    assert isinstance(evaluation["seed"], int)
+    entries = [(dream["set"], dream["context"]) for dream in evaluation["dream"]]
+    assert {("evaluation", 1), ("evaluation", 3), ("as_the_original", 1)} <= set(entries)
+    for dream in evaluation["dream"]:
+        assert dream["horizon"] == [1, 2, 3, 4, 5]
+        series = [dream["centroid_error_px"][name] for name in ("mean", "median", "p95")]
+        for figures in (*series, dream["iou"], dream["copy_last_px"]):
+            assert len(figures) == 5
+            assert all(figure >= 0 for figure in figures)
+        assert len(dream["precision_px"]) == 5
+    goals = evaluation["goal_reaching"]
+    assert goals["timesteps"] == 10
+    assert set(goals["controllers"]) == {"policy", "oracle", "zero_force", "random_force"}
+    for figures in goals["controllers"].values():
+        assert set(figures) >= FIGURES
+    controllers = goals["controllers"]
+    ratio = controllers["policy"]["settle_frames_mean"] / controllers["oracle"]["settle_frames_mean"]
+    assert goals["settle_ratio"] == pytest.approx(ratio)
+    assert controllers["oracle"]["final_px_mean"] < controllers["zero_force"]["final_px_mean"]
+
+
+def test_the_films_move_for_as_long_as_what_they_show(finished):
+    _, folder = finished
+    for name, timesteps in (("model", 3 + 5), ("policy", 1 + 10)):
+        film = imageio.imread(folder / "evaluate" / "0" / "evaluation" / f"{name}.gif")
+        assert len(film) == 4 * timesteps
+        assert (film[0] != film[-1]).any()
+
+
+def test_the_report_stands_alone_and_is_the_html_artifact_too(finished):
+    _, folder = finished
+    report = (folder / "evaluate" / "0" / "evaluation" / "report.html").read_text()
+    assert (folder / "evaluate" / "0" / "report").read_text() == report
+    assert report.count("data:image/gif;base64,") == 2
+    assert not re.search(r"""(src|href)=["']?(https?:|/|\.)""", report)
+    assert re.search(r"<title>.*first.*</title>", report)
+    assert "policy_training" in report.replace(" ", "_"), "the configuration is in it"
+
+
+def test_the_figures_are_metrics_of_the_run(finished):
+    _, folder = finished
+    evaluation = json.loads((folder / "evaluate" / "0" / "evaluation" / "evaluation.json").read_text())
+    dream = next(d for d in evaluation["dream"] if (d["set"], d["context"]) == ("evaluation", 3))
+    metrics = {task["name"]: task["metrics"] for task in run_json(folder)["tasks"]}
+    assert metrics["evaluate"]["dream_h5_px"] == dream["centroid_error_px"]["mean"][4]
+    assert metrics["evaluate"]["settle_ratio"] == evaluation["goal_reaching"]["settle_ratio"]
+    assert "dream_h10_px" not in metrics["evaluate"], "dreams were only 5 timesteps long"
+    assert set(metrics["check"]) == {"dream_h5_px"}
+
+
+def test_the_end_is_a_table_of_steps_the_figures_and_where_the_films_are(finished):
+    done, folder = finished
+    record = run_json(folder)
+    lines = done.stdout.splitlines()
+    for task in record["tasks"]:
+        (line,) = (line for line in lines if line.startswith(f"{task['name']}/{task['execution']} "))
+        assert line.split()[1:] == ["succeeded", f"{task['seconds']:.1f}", f"{task['cpu_seconds']:.1f}"]
+    evaluation = json.loads((folder / "evaluate" / "0" / "evaluation" / "evaluation.json").read_text())
+    for name in ("policy", "oracle", "zero_force"):
+        assert f"{evaluation['goal_reaching']['controllers'][name]['final_px_mean']:.2f}" in done.stdout
+    for name in ("model.gif", "policy.gif", "report.html"):
+        assert str(folder / "evaluate" / "0" / "evaluation" / name) in done.stdout
+    assert (folder / "evaluate" / "0" / "evaluation" / "report.html").as_uri() in done.stdout
+
+
+def test_each_step_and_its_progress_is_told_while_it_works(finished):
+    done, folder = finished
+    told = done.stderr.splitlines()
+    assert told[0] == f"run: {folder}"
+    assert told.index("train-policy/0") < told.index(next(line for line in told if "policy: 3 of 3, loss" in line))
+    assert any(re.fullmatch(r"evaluate/0: succeeded after \d+\.\d s", line) for line in told)
+
+
+def test_the_compiled_file_gives_the_same_weights_and_figures(finished, tmp_path):
+    _, folder = finished
+    assert compile_pipeline(["-o", str(tmp_path / "p.yaml")]) == 0
+    arguments = ["--preset", "smoke", "--set", f"overrides={json.dumps(TINY)}", "--root", ".", "--run-id", "again"]
+    done = run(["--pipeline", "p.yaml", *arguments], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    again = tmp_path / "dreamblock" / "again"
+    for file in (
+        "generate-data/1/episodes/frames.npy",
+        "train-world-model/0/world_model/weights.safetensors",
+        "train-policy/0/policy/weights.safetensors",
+        "evaluate/0/evaluation/evaluation.json",
+    ):
+        assert (again / file).read_bytes() == (folder / file).read_bytes(), file
+
+
+# Pipelines of others
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def greet(name: str, times: int) -> str:
+    if times < 0:
+        raise ValueError("less than nothing")
+    return " ".join([f"hello {name}"] * times)
+
+
+@dsl.pipeline(name="greeting")
+def greeting(name: str, times: int = 2):
+    greet(name=name, times=times)
+
+
+@pytest.fixture
+def greeting_file(tmp_path):
+    Compiler().compile(greeting, str(tmp_path / "greeting.yaml"))
+    return str(tmp_path / "greeting.yaml")
+
+
+def test_any_compiled_pipeline_runs_with_parameters_of_its_own(greeting_file, tmp_path, capsys):
+    arguments = ["--pipeline", greeting_file, "--set", "name=you=me", "--set", "times=3", "--root", str(tmp_path)]
+    assert main([*arguments, "--run-id", "a"]) == 0
+    assert "greet/0" in capsys.readouterr().out
+    record = run_json(tmp_path / "greeting" / "a")
+    assert record["parameters"] == {"name": "you=me", "times": 3}
+    output = tmp_path / "greeting" / "a" / "greet" / "0" / "executor_output.json"
+    assert json.loads(output.read_text())["parameterValues"] == {"Output": "hello you=me hello you=me hello you=me"}
+
+
+def test_runs_without_a_name_are_named_by_the_time_and_sort_by_it(greeting_file, tmp_path):
+    for _ in range(2):
+        assert main(["--pipeline", greeting_file, "--set", "name=you", "--root", str(tmp_path)]) == 0
+    runs = list((tmp_path / "greeting").iterdir())
+    assert len(runs) == 2
+    for folder in runs:
+        named = datetime.strptime(folder.name[:17] + "+0000", "%Y-%m-%d-%H%M%S%z")
+        assert abs((named - datetime.fromisoformat(run_json(folder)["started"])).total_seconds()) < 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "needs a value for its parameter 'name'"),
+        (["--set", "nam=you"], "has no parameter 'nam'; did you mean 'name'?"),
+        (["--set", "name=you", "--set", "times=often"], "parameter 'times' must be an integer, got 'often'"),
+        (["--set", "name=you", "--preset", "smoke"], "has no parameter 'preset'"),
+    ],
+)
+def test_a_parameter_that_the_file_does_not_have_is_refused(greeting_file, tmp_path, capsys, arguments, sentence):
+    assert main(["--pipeline", greeting_file, "--root", str(tmp_path), *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "greeting").exists()
+
+
+# Steps that fail
+
+
+def test_an_error_in_a_component_keeps_its_traceback(greeting_file, tmp_path, capsys):
+    arguments = ["--set", "name=you", "--set", "times=-1", "--root", str(tmp_path), "--run-id", "a"]
+    assert main(["--pipeline", greeting_file, *arguments]) == 1
+    said = capsys.readouterr().err
+    assert 'raise ValueError("less than nothing")' in said
+    assert "engine" not in said, "only lines of the component"
+    assert said.endswith("local_runner.py: task 'greet' failed: ValueError: less than nothing\n")
+    record = run_json(tmp_path / "greeting" / "a")
+    assert (record["state"], record["tasks"][0]["error"]) == ("FAILED", "ValueError: less than nothing")
+
+
+def test_a_world_model_that_is_too_poor_stops_the_run_in_a_sentence(tmp_path, capsys):
+    assert main(command(tmp_path, "poor", check__largest_error=1)) == 1
+    said = capsys.readouterr().err
+    assert re.search(r"task 'check' failed: .* is off by \d+\.\d\d px at horizon 5, at most 1 are allowed", said)
+    assert "Traceback" not in said
+    states = {task["name"]: task["state"] for task in run_json(tmp_path / "dreamblock" / "poor")["tasks"]}
+    assert states == {
+        **dict.fromkeys(("plan", "generate-data", "train-world-model"), "SUCCEEDED"),
+        "check": "FAILED",
+        **dict.fromkeys(("train-policy", "evaluate"), "SKIPPED"),
+    }
+
+
+def test_a_loss_that_turns_nan_stops_names_the_step_and_keeps_the_last_good_weights(tmp_path, capsys, monkeypatch):
+    losses, distance = itertools.count(), models.train_policy.target_distance
+
+    def poisoned(frames, targets):
+        return distance(frames, targets) * (float("nan") if next(losses) == 2 else 1)
+
+    monkeypatch.setattr(models.train_policy, "target_distance", poisoned)
+    assert main(command(tmp_path, "nan", policy_training__steps=9)) == 1
+    said = capsys.readouterr().err
+    assert "task 'train-policy' failed: TrainingError: the loss is not finite at step 3 of the phase policy" in said
+    assert "Traceback" not in said
+    folder = tmp_path / "dreamblock" / "nan"
+    kept, facts = load_training(folder / "checkpoints" / "train-policy" / "training.safetensors")
+    assert facts["step"] == 2
+    assert all(tensor.isfinite().all() for tensor in kept.values())
+    assert not (folder / "train-policy" / "0" / "policy").exists()
+    assert load_world_model(verified(folder / "train-world-model" / "0" / "world_model"))
+    assert run_json(folder)["state"] == "FAILED"
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(models.train_policy, "target_distance", lambda frames, targets: frames @ targets.sum())
+    assert main(command(tmp_path, "bug")) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "train_policy.py" in said
+
+
+# Ctrl-C
+
+# Of each stage what makes it long, and what is there once it is at work.
+STAGES_AT_WORK = {
+    "plan": ({}, "run.json"),
+    "generate-data": ({"data__episodes": 30000, "data__shards": 1}, "generate-data/0/episodes.incoming"),
+    "train-world-model": (
+        {"world_model_training__autoencoder_steps": 100000},
+        "checkpoints/train-world-model/metrics.jsonl",
+    ),
+    "check": ({"check__episodes": 10000}, "check/0"),
+    "train-policy": ({"policy_training__steps": 100000}, "checkpoints/train-policy/metrics.jsonl"),
+    "evaluate": ({"evaluation__episodes": 2000}, "evaluate/0/evaluation.incoming"),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES_AT_WORK)
+def test_ctrl_c_stops_a_stage_and_leaves_no_half_of_it(stage, tmp_path):
+    settings, sign = STAGES_AT_WORK[stage]
+    folder = tmp_path / "dreamblock" / "stopped"
+    with start(command(tmp_path, "stopped", **settings)) as process:
+        while not (folder / sign).exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        time.sleep(0 if stage == "plan" else 0.3)
+        process.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        output, said = process.communicate()
+    assert process.returncode == 130
+    assert time.monotonic() - asked < 10
+    assert "Traceback" not in said
+    assert "ignored" not in said
+    assert said.endswith("\nstopped by Ctrl-C\n")
+    assert output == ""
+    record = run_json(folder)
+    assert record["state"] == "CANCELLED"
+    whole = [task for task in record["tasks"] if task["state"] == "SUCCEEDED"]
+    if stage != "plan":
+        assert [(task["name"], task["state"]) for task in record["tasks"]][len(whole) :] == [(stage, "CANCELLED")]
+    assert not list(folder.rglob("*incoming*"))
+    kept = {str(path.parent) for path in folder.rglob(MANIFEST)}
+    assert kept == {a["uri"] for task in whole for a in task["artifacts"].values() if a["type"] != "system.Metrics"}
+    for path in kept:
+        verified(path)
+
+
+def test_ctrl_c_before_anything_has_begun_is_quiet_too(tmp_path):
+    with start(command(tmp_path, "stopped"), env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}) as process:
+        for line in process.stderr:  # the libraries as they are imported
+            if "numpy" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not (tmp_path / "dreamblock").exists()

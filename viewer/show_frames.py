@@ -1,0 +1,38 @@
+"""Frames and a GIF of what was learned, into frames/: python -m viewer.show_frames model|policy [--run FOLDER]"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from models.config import EvaluationConfig
+from models.process import prepare
+from viewer.filming import FRAMES_PER_SECOND, film_of_model, film_of_policy
+from viewer.films import write_frames, write_gif
+from viewer.weights import load_weights
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m viewer.show_frames", description=__doc__.partition(":")[0] + ".")
+    parser.add_argument("what", choices=("model", "policy"), help="a dream beside the truth, or the policy at work")
+    parser.add_argument("--run", metavar="FOLDER", type=Path, help="by default pretrained/, else the newest run")
+    parser.add_argument("--output", metavar="FOLDER", type=Path, default=Path("frames"), help="by default frames/")
+    options = parser.parse_args(arguments)
+    prepare()
+    try:
+        model, policy, world, found = load_weights(options.run)
+    except ValueError as error:
+        parser.error(str(error))
+    if options.what == "model":
+        film = film_of_model(model, world, EvaluationConfig.horizon)
+    else:
+        film = film_of_policy(model, policy, world, EvaluationConfig.timesteps)
+    frames = options.output / options.what
+    gif = options.output / f"{options.what}.gif"
+    write_frames(frames, film)
+    write_gif(gif, film, FRAMES_PER_SECOND)
+    print(f"of the weights in {found}: {len(film)} frames in {frames}, and {gif}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Where the weights lie that are looked at: those of a run, or the pretrained ones."""
+
+import json
+from pathlib import Path
+
+from models.checkpoint import load_policy, load_world, load_world_model
+from models.policy import Policy
+from models.world_model import WorldModel
+from sim_core.world import World
+
+PRETRAINED, RUNS = Path("pretrained/coverage"), Path("runs/dreamblock")
+NEEDED = ("world_model", "policy")
+
+
+def load_weights(run: Path | None) -> tuple[WorldModel, Policy, World, Path]:
+    """The world model, the policy, the world that they learned in, and the folder in which they were found.
+
+    Without a run the pretrained ones or, while there are none, those of the newest run that has both.
+
+    Raises:
+        ValueError: there are no such weights; one sentence says what to do.
+    """
+    folder, weights = _find(run)
+    model = load_world_model(weights["world_model"])
+    return model, load_policy(weights["policy"], model.config), load_world(weights["world_model"]), folder
+
+
+def _find(run: Path | None) -> tuple[Path, dict[str, Path]]:
+    if run is not None:
+        if not run.is_dir():
+            raise ValueError(f"there is no folder {run}; a run's is runs/dreamblock/<run id>")
+        weights = _in(run)
+        if weights is None:
+            raise ValueError(f"the run in {run} has no trained policy yet, or is not a run of this pipeline")
+        return run, weights
+    for folder in (PRETRAINED, *sorted(RUNS.glob("*/"), key=lambda folder: folder.stat().st_mtime, reverse=True)):
+        if weights := _in(folder):
+            return folder, weights
+    raise ValueError(f"there are no weights in {PRETRAINED} and no finished run in {RUNS}; make run trains some")
+
+
+def _in(folder: Path) -> dict[str, Path] | None:
+    """The weights in a folder: of a run as its `run.json` says, else each in a folder of its own; None without both."""
+    weights = {name: folder / name for name in NEEDED}
+    record = folder / "run.json"
+    if record.is_file():
+        tasks = json.loads(record.read_text(encoding="utf-8"))["tasks"]
+        artifacts = {name: facts for task in tasks for name, facts in task["artifacts"].items()}
+        weights = {name: Path(artifacts[name]["uri"]) for name in NEEDED if name in artifacts}
+    return weights if len(weights) == len(NEEDED) and all(path.is_dir() for path in weights.values()) else None
