@@ -1,10 +1,13 @@
 """Run the pipeline in this process: python local_runner.py --preset smoke"""
 
 import argparse
+import errno
 import json
 import linecache
 import os
+import re
 import secrets
+import signal
 import sys
 import tempfile
 import traceback
@@ -27,6 +30,13 @@ examples:
       the preset laptop: minutes, and films worth looking at
   python local_runner.py --preset smoke --seed 3 --set policy_training.steps=800 --set world.raster=pixel
       another seed, a longer training of the policy, frames of whole pixels
+  python local_runner.py --root gs://bucket/prefix
+      the run in a bucket; STORAGE_EMULATOR_HOST names a local server instead of Google's
+  python local_runner.py --resume 2026-11-23-143005-1f0a
+      goes on with a run that was stopped or killed, or that failed: what is done is not done again
+  python local_runner.py --list
+  python local_runner.py --prune 2026-11-23-143005-1f0a
+      the runs, and the removal of one that nothing else needs
   python -m pipelines.compile -o pipeline.yaml
   python local_runner.py --pipeline pipeline.yaml --preset smoke --set 'overrides={"data.episodes": 512}'
       the same from a compiled file, whose own parameters are preset, seed and overrides
@@ -34,27 +44,41 @@ examples:
 --pipeline takes any compiled KFP pipeline whose components are Python functions. Running one is running the code
 that it carries, in this process and with your rights: only run files that you trust.
 
-A run's folder is ROOT/<pipeline>/<run id>: run.json, what each step put out, and checkpoints.
+A run's folder is ROOT/<pipeline>/<run id>: run.json, what each step put out, and checkpoints. Steps are taken from
+earlier runs below the same root when their inputs and their code, with all that it imports, are the same.
 OMP_NUM_THREADS sets the number of threads, by default 1. The same weights come out of the same number only.
-Exit codes: 0 done, 1 a step failed, 2 what was asked for is wrong, 130 stopped by Ctrl-C."""
+Exit codes: 0 done, 1 a step failed, 2 what was asked for is wrong, 130 stopped by Ctrl-C, 143 by SIGTERM."""
 
+PIPELINE = "dreamblock"  # ours
 OURS = {"sim_core", "models", "viewer", "components"}  # the packages whose errors are known
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # full, or not to be written
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line asks for, and return the exit code."""
     options = parser().parse_args(arguments)
-    # Before torch is imported. Its threads spin otherwise: on a busy machine that is 20 times slower.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from components.storage import StorageError
+
     try:
-        return run(options)
-    except ValueError as error:
+        check_together(options)
+        return keep_house(options) if options.list or options.prune else run(options)
+    except (ValueError, StorageError, OSError) as error:
         print(f"local_runner.py: error: {error}", file=sys.stderr)
         return 2
+    except Terminated:
+        print("\nstopped by SIGTERM", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("\nstopped by Ctrl-C", file=sys.stderr)
         return 130
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a run as Ctrl-C does: `run.json` says so."""
+
+
+def terminate(number: int, frame: object) -> None:
+    raise Terminated
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,10 +95,56 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="a field of the configuration or, with --pipeline, a parameter of the file; can be repeated",
     )
-    parser.add_argument("--root", metavar="DIR", default="runs", help="the folder for runs, by default runs/")
+    parser.add_argument(
+        "--root", metavar="DIR", default="runs", help="where runs lie, a folder or gs://bucket/prefix; by default runs/"
+    )
     parser.add_argument("--run-id", metavar="NAME", help="by default the time in UTC, as in 2026-11-23-143005-1f0a")
+    parser.add_argument("--no-cache", action="store_true", help="run all steps, and take none from an earlier run")
+    parser.add_argument(
+        "--checkpoint-seconds", metavar="N", type=float, help="between the checkpoints of a training, by default 60"
+    )
+    parser.add_argument("--resume", metavar="RUN", help="go on with this run, with its parameters")
+    parser.add_argument("--list", action="store_true", help="show the runs: state, age, size and figures")
+    parser.add_argument(
+        "--prune", metavar="RUN", action="append", help="remove this run, unless another needs it; can be repeated"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="prune what is needed, resume what another machine may be at"
+    )
     parser.add_argument("--pipeline", metavar="FILE", type=Path, help="a compiled pipeline to run instead of ours")
     return parser
+
+
+def check_together(options: argparse.Namespace) -> None:
+    """Raise a ValueError for options that make no sense together, or have no sensible value."""
+    modes = {"--resume": options.resume is not None, "--list": options.list, "--prune": bool(options.prune)}
+    chosen = [name for name, value in modes.items() if value]
+    if len(chosen) > 1:
+        raise ValueError(f"{chosen[0]} and {chosen[1]} are two things to do: ask for one at a time")
+    new = {"--preset": options.preset, "--seed": options.seed, "--run-id": options.run_id}
+    given = [name for name, value in new.items() if value is not None] + ["--set"] * bool(options.assignments)
+    if chosen and given:
+        raise ValueError(f"{given[0]} is for a new run, and does not go with {chosen[0]}")
+    if options.force and "--resume" not in chosen and "--prune" not in chosen:
+        raise ValueError("--force goes with --resume or --prune")
+    seconds = options.checkpoint_seconds
+    if seconds is not None and not 0 <= seconds < float("inf"):
+        raise ValueError(f"--checkpoint-seconds must be a number of at least 0, got {seconds}")
+
+
+def keep_house(options: argparse.Namespace) -> int:
+    """List or remove runs."""
+    from pipelines.engine.housekeeping import prune, runs
+    from pipelines.summary import listing
+
+    root = absolute(options.root)
+    if options.prune:
+        freed = prune(root, options.prune, force=options.force)
+        print(f"removed {', '.join(options.prune)}: {freed / 1e6:.1f} MB")
+    else:
+        found = runs(root)
+        print(listing(found) if found else f"there are no runs in {root}")
+    return 0
 
 
 def run(options: argparse.Namespace) -> int:
@@ -84,23 +154,55 @@ def run(options: argparse.Namespace) -> int:
         ValueError: one sentence on what was asked for and is wrong. Nothing has run.
         KeyboardInterrupt: the run was stopped, and its `run.json` says so.
     """
-    threads, root = number_of_threads(), local_folder(options.root)
+    from components import storage
+
+    root = absolute(options.root)
+    set_environment(options, root)
+    threads = number_of_threads()
     spec, parameters = from_file(options) if options.pipeline else from_source(options)
 
-    from pipelines.engine.execute import TaskFailed, execute
+    from pipelines.engine.attempts import run_uri
+    from pipelines.engine.execute import TaskFailed, execute, resume
     from pipelines.summary import announce, summary
 
-    run_id = options.run_id or f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{secrets.token_hex(2)}"
-    folder = root / spec.name / run_id
+    run_id = options.resume if options.resume is not None else options.run_id
+    if run_id is None:
+        run_id = f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{secrets.token_hex(2)}"
+    uri = run_uri(root, spec.name, run_id)
+    how: dict[str, Any] = {"threads": threads, "cache": not options.no_cache, "on_change": announce(uri, sys.stderr)}
     try:
-        record = execute(spec, parameters, root, run_id, threads=threads, on_change=announce(folder, sys.stderr))
+        if options.resume is not None:
+            record = resume(spec, root, run_id, force=options.force, tell=tell, **how)
+        else:
+            record = execute(spec, parameters, root, run_id, **how)
     except TaskFailed as failure:
         if failure.__cause__ and not explains_itself(failure.__cause__):
             traceback.print_exception(failure.__cause__)
         print(f"local_runner.py: {failure}", file=sys.stderr)
         return 1
-    print(summary(record, folder))
+    except (OSError, storage.StorageError) as error:
+        print(f"local_runner.py: the run stopped: {error}; when that is mended: --resume {run_id}", file=sys.stderr)
+        return 1
+    print(summary(record, uri))
     return 0
+
+
+def tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def set_environment(options: argparse.Namespace, root: str) -> None:
+    """Set what the steps are told by the environment, before torch is imported."""
+    from pipelines.engine.attempts import existing, run_uri
+
+    if options.resume is not None and not options.pipeline and "OMP_NUM_THREADS" not in os.environ:
+        # As many as the run has begun with: with another number all of it would begin anew.
+        os.environ["OMP_NUM_THREADS"] = str(existing(run_uri(root, PIPELINE, options.resume)).threads)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Threads that wait spin otherwise: on a busy machine that is 20 times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if options.checkpoint_seconds is not None:
+        os.environ["DREAMBLOCK_CHECKPOINT_SECONDS"] = str(options.checkpoint_seconds)
 
 
 def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
@@ -127,6 +229,8 @@ def from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     from pipelines.engine.spec import load_spec
 
     spec = load_spec(options.pipeline)
+    if options.resume is not None:  # whose parameters are in its record
+        return spec, {}
     given = {"preset": options.preset, "seed": options.seed}
     parameters = {name: value for name, value in given.items() if value is not None}
     parameters |= {name: parse_parameter(spec, name, text) for name, text in named(options.assignments)}
@@ -156,19 +260,25 @@ def number_of_threads() -> int:
     return int(text)
 
 
-def local_folder(root: str) -> Path:
-    if "://" in root:
-        raise ValueError(f"--root takes a folder of this machine, got {root!r}")
-    return Path(root).absolute()
+def absolute(root: str) -> str:
+    """A root as an absolute path, or as the URI that it is. Raises a ValueError for a URI that is no bucket's."""
+    if "://" not in root:
+        return str(Path(root).absolute())
+    if not re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]+[a-z0-9](/.*)?", root):
+        raise ValueError(f"--root takes a folder of this machine or gs://bucket/prefix, got {root!r}")
+    return root.rstrip("/")
 
 
 def explains_itself(error: BaseException) -> bool:
-    """Whether our own code raised it on purpose: the message says it all, and a traceback would hide it."""
+    """Whether our own code raised it on purpose, or a disk did: the message says it, and a traceback would hide it."""
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     on_purpose = linecache.getline(frame.f_code.co_filename, line).lstrip().startswith("raise ")
     by_us = frame.f_globals["__name__"].partition(".")[0] in OURS
-    return type(error).__module__.partition(".")[0] in OURS or (isinstance(error, ValueError) and by_us and on_purpose)
+    ours = type(error).__module__.partition(".")[0] in OURS
+    disks = isinstance(error, OSError) and error.errno in DISK
+    return ours or disks or (isinstance(error, (ValueError, OSError)) and by_us and on_purpose)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, terminate)
     sys.exit(main())

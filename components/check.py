@@ -11,6 +11,7 @@ def check(config: dict, world_model: Input[artifacts.WorldModel], metrics: Outpu
     """Fail if the world model is too poor to teach a policy."""
     from components import storage
     from components.configuration import from_dict
+    from components.training import failing_for_good, identity_of
     from models.checkpoint import load_world_model
     from models.config import CheckConfig
     from models.dream_figures import dream_errors
@@ -20,13 +21,16 @@ def check(config: dict, world_model: Input[artifacts.WorldModel], metrics: Outpu
 
     prepare()
     limits, world = from_dict(CheckConfig, config["check"]), from_dict(World, config["world"])
-    model = load_world_model(storage.verified(world_model.path))
-    horizon, context, seed = limits.horizon, model.config.memory, int(config["seed"])
-    errors = dream_errors(model, world, "validation", limits.episodes, context, horizon, seed)
-    error = float(errors[:, -1].mean())
-    if not error <= limits.largest_error:
-        raise TrainingError(
-            f"the world model is too poor to teach a policy: its dream is off by {error:.2f} px at horizon {horizon}, "
-            f"at most {limits.largest_error:g} are allowed (check.largest_error)"
-        )
+    judged = storage.verified(world_model.path)
+    identity = identity_of("check", config, world_model=[judged])
+    with failing_for_good(storage.Checkpoints(metrics.uri, identity)):
+        model = load_world_model(judged)
+        horizon, context, seed = limits.horizon, model.config.memory, int(config["seed"])
+        errors = dream_errors(model, world, "validation", limits.episodes, context, horizon, seed)
+        error = float(errors[:, -1].mean())
+        if not error <= limits.largest_error:
+            raise TrainingError(
+                f"the world model is too poor to teach a policy: its dream is off by {error:.2f} px at horizon "
+                f"{horizon}, at most {limits.largest_error:g} are allowed (check.largest_error)"
+            )
     metrics.log_metric(f"dream_h{horizon}_px", error)

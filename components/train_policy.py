@@ -12,16 +12,21 @@ def train_policy(
     episodes: Input[artifacts.Shards],
     world_model: Input[artifacts.WorldModel],
     policy: Output[artifacts.Policy],
+    start_from: str = "",
 ):
-    """Train a policy through the world model's dreams, which begin at the frames of the shards."""
-    import shutil
+    """Train a policy through the world model's dreams, which begin at the frames of the shards.
+
+    It goes on from the checkpoint of the run `start_from` if there is one that fits.
+    """
+    from functools import partial
 
     from components import storage
     from components.configuration import from_dict
-    from components.progress import progress
-    from models.checkpoint import load_world_model, save_policy
+    from components.training import identity_of, resumable
+    from models.checkpoint import load_world_model
     from models.config import PolicyConfig, PolicyTraining
     from models.dataset import Dataset
+    from models.policy_checkpoint import save_policy
     from models.process import prepare
     from models.train_policy import train_policy as train
     from models.training import METRICS
@@ -29,15 +34,12 @@ def train_policy(
     prepare()
     architecture = from_dict(PolicyConfig, config["policy"])
     training = from_dict(PolicyTraining, config["training"])
-    model = load_world_model(storage.verified(world_model.path))
-    dataset = Dataset([storage.verified(shard.path) for shard in episodes])
-    checkpoints = storage.checkpoint_folder(policy.path)
-    with progress() as show:
-
-        def on_step(phase, step, row):
-            show(phase.name, step, phase.steps, f"loss {row['loss']:.3g}")
-
-        learned = train(architecture, training, model, dataset, checkpoints, on_step=on_step)
+    teacher = storage.verified(world_model.path)
+    model = load_world_model(teacher)
+    shards = [storage.verified(shard.path) for shard in episodes]
+    identity = identity_of("train_policy", config, episodes=shards, world_model=[teacher])
+    run = partial(train, architecture, training, model, Dataset(shards))
+    learned, rows = resumable(run, policy.uri, identity, start_from)
     with storage.writing(policy.path) as folder:
         save_policy(folder, learned, model.config)
-        shutil.copy(checkpoints / METRICS, folder)
+        (folder / METRICS).write_text(rows)

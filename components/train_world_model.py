@@ -7,13 +7,18 @@ from components.component import component
 
 
 @component
-def train_world_model(config: dict, episodes: Input[artifacts.Shards], world_model: Output[artifacts.WorldModel]):
-    """Train a world model on all shards."""
-    import shutil
+def train_world_model(
+    config: dict,
+    episodes: Input[artifacts.Shards],
+    world_model: Output[artifacts.WorldModel],
+    start_from: str = "",
+):
+    """Train a world model on all shards, from the checkpoint of the run `start_from` if there is one that fits."""
+    from functools import partial
 
     from components import storage
     from components.configuration import from_dict
-    from components.progress import progress
+    from components.training import identity_of, resumable
     from models.checkpoint import save_world_model
     from models.config import WorldModelConfig, WorldModelTraining
     from models.dataset import Dataset
@@ -24,14 +29,10 @@ def train_world_model(config: dict, episodes: Input[artifacts.Shards], world_mod
     prepare()
     architecture = from_dict(WorldModelConfig, config["world_model"])
     training = from_dict(WorldModelTraining, config["training"])
-    dataset = Dataset([storage.verified(shard.path) for shard in episodes])
-    checkpoints = storage.checkpoint_folder(world_model.path)
-    with progress() as show:
-
-        def on_step(phase, step, row):
-            show(phase.name, step, phase.steps, f"loss {row['loss']:.3g}")
-
-        model = train(architecture, training, dataset, checkpoints, on_step=on_step)
+    shards = [storage.verified(shard.path) for shard in episodes]
+    dataset = Dataset(shards)
+    identity = identity_of("train_world_model", config, episodes=shards)
+    model, rows = resumable(partial(train, architecture, training, dataset), world_model.uri, identity, start_from)
     with storage.writing(world_model.path) as folder:
         save_world_model(folder, model, dataset.world)
-        shutil.copy(checkpoints / METRICS, folder)
+        (folder / METRICS).write_text(rows)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from components.configuration import Configuration
-from models.checkpoint import load_policy, load_world_model
+from models.checkpoint import load_world_model
 from models.evaluation import evaluate
+from models.policy_checkpoint import load_policy
 from models.training import METRICS
 from viewer.filming import CONTEXT, FRAMES_PER_SECOND, film_of_model, film_of_policy
 from viewer.films import write_gif

@@ -21,11 +21,12 @@ def write_shard(folder: Path, episodes: Episodes, world: World) -> None:
     """Render episodes into an existing folder: `frames.npy`, `forces.npy` and, for whoever reads them, `world.json`."""
     count, timesteps = episodes.forces.shape[:2]
     shape = (count, timesteps, world.frames, world.size, world.size)
-    frames = np.lib.format.open_memmap(folder / "frames.npy", "w+", np.uint8, shape)
-    for first in range(0, count, CHUNK):
-        part = Episodes(*(values[first : first + CHUNK] for values in vars(episodes).values()))
-        frames[first : first + CHUNK] = part.observations(world, np.uint8)
-    frames.flush()
+    with (folder / "frames.npy").open("wb") as frames:  # mapped into memory, a full disk would kill the process
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(frames, header)
+        for first in range(0, count, CHUNK):
+            part = Episodes(*(values[first : first + CHUNK] for values in vars(episodes).values()))
+            frames.write(part.observations(world, np.uint8).tobytes())
     np.save(folder / "forces.npy", episodes.forces)
     (folder / "world.json").write_text(json.dumps(dataclasses.asdict(world), indent=1))
 
@@ -92,9 +93,13 @@ def as_frames(pixels: np.ndarray) -> Tensor:
 
 def _world(folder: Path) -> World:
     try:
-        return World(**json.loads((folder / "world.json").read_text()))
-    except (OSError, TypeError, ValueError) as error:
+        described = json.loads((folder / "world.json").read_text())
+        world = World(**described)
+    except (OSError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{folder} does not say of which world its episodes are: {error}") from error
+    if dataclasses.asdict(world) != described:
+        raise ValueError(f"{folder} does not say of which world its episodes are: world.json is not complete")
+    return world
 
 
 def _map(path: Path, dtype: type, axes: int) -> np.ndarray:

@@ -24,11 +24,16 @@ def train_policy(
     world_model: WorldModel,
     dataset: Dataset,
     folder: Path,
+    *,
+    inputs: dict[str, Any] | None = None,
     **options: Any,
 ) -> Policy:
     """A policy trained through a world model; `folder` and `options` as in `models.training.train`.
 
     The dataset gives frames alone: observations to begin a dream from, and targets.
+
+    Args:
+        inputs: what tells this world model, dataset and code from others, as JSON: part of the checkpoint's identity.
 
     Raises:
         ValueError: the dataset is of another world than the model.
@@ -38,7 +43,8 @@ def train_policy(
         torch.manual_seed(training.seed)
         policy = Policy(config, world_model.config)
     phases = [policy_phase(policy, training, world_model, dataset)]
-    train(policy, phases, folder, {"policy": asdict(config), "training": asdict(training)}, **options)
+    identity = {"policy": asdict(config), "training": asdict(training), **(inputs or {})}
+    train(policy, phases, folder, identity, **options)
     return policy.eval().requires_grad_(False)
 
 

@@ -21,9 +21,18 @@ from models.world_model import WorldModel
 
 
 def train_world_model(
-    config: WorldModelConfig, training: WorldModelTraining, dataset: Dataset, folder: Path, **options: Any
+    config: WorldModelConfig,
+    training: WorldModelTraining,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    inputs: dict[str, Any] | None = None,
+    **options: Any,
 ) -> WorldModel:
     """A world model trained on a dataset; `folder` and `options` as in `models.training.train`.
+
+    Args:
+        inputs: what tells this dataset and this code from others, as JSON: part of the checkpoint's identity.
 
     Raises:
         ValueError: the dataset is of another world, or its episodes are too short for the horizons.
@@ -39,7 +48,8 @@ def train_world_model(
         torch.manual_seed(training.seed)
         model = WorldModel(config)
     phases = [autoencoder_phase(model, training, dataset), dynamics_phase(model, training, dataset)]
-    train(model, phases, folder, {"world_model": asdict(config), "training": asdict(training)}, **options)
+    identity = {"world_model": asdict(config), "training": asdict(training), **(inputs or {})}
+    train(model, phases, folder, identity, **options)
     return model.eval().requires_grad_(False)
 
 

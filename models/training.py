@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models.checkpoint import load_training, save_training
 from models.optimizer import Optimizer
+from models.signals import stops_put_off
 
 CHECKPOINT, METRICS = "training.safetensors", "metrics.jsonl"
 ROWS = 200  # rows of a phase in the metrics
@@ -21,6 +22,10 @@ ROWS = 200  # rows of a phase in the metrics
 
 class TrainingError(Exception):
     """The training cannot go on, and would not if it were tried again."""
+
+
+class OtherTraining(ValueError):
+    """There is a checkpoint, but of another configuration, other code or other data: its result would be neither's."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,9 @@ def train(
 ) -> None:
     """Take `weights` through the phases, with a checkpoint and `metrics.jsonl` in `folder`.
 
+    The checkpoint has the rows of the metrics in it; the file is for who watches. SIGTERM and Ctrl-C act after the step
+    that they find the training in, when it is saved.
+
     Args:
         identity: what the result depends on, as JSON; a checkpoint of anything else is not gone on from.
         save_every: seconds between checkpoints.
@@ -62,10 +70,14 @@ def train(
 
     Raises:
         TrainingError: the loss or its gradient is not finite. The weights before that step are in the checkpoint.
-        ValueError: there is a checkpoint, and it is damaged or of another training.
+        OtherTraining: there is a checkpoint with another identity.
+        ValueError: there is a checkpoint, and it is damaged.
+        OSError: a checkpoint cannot be written. The one before it is still there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    saved, first_phase, first_step = _restore(weights, phases, folder, identity)
+    (folder / CHECKPOINT).with_suffix(".incoming").unlink(missing_ok=True)  # of a process that was killed
+    saved, first_phase, first_step, rows = _restore(weights, phases, folder / CHECKPOINT, identity)
+    (folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows))
     last_save = time.monotonic()
 
     def save(phase: int, step: int, optimizer: Optimizer | None = None, average: nn.Module | None = None) -> None:
@@ -73,7 +85,8 @@ def train(
         tensors = _prefixed("weights.", weights.state_dict())
         if optimizer and average:
             tensors |= _prefixed("optimizer.", optimizer.state()) | _prefixed("average.", average.state_dict())
-        save_training(folder / CHECKPOINT, tensors, {"identity": identity, "phase": phase, "step": step})
+        facts = {"identity": identity, "phase": phase, "step": step, "rows": rows}
+        save_training(folder / CHECKPOINT, tensors, facts)
         on_save()
         last_save = time.monotonic()
 
@@ -85,49 +98,67 @@ def train(
         if first_step:
             optimizer.load(_below("optimizer.", saved))
             average.load_state_dict(_below("average.", saved))
-        for step in range(first_step, phase.steps):
-            loss, figures = phase.loss(step)
-            loss.backward()
-            norm = optimizer.clip()
-            if not (loss.isfinite() and norm.isfinite()):
-                save(index, step, optimizer, average)
-                raise TrainingError(
-                    f"the {'gradient' if loss.isfinite() else 'loss'} is not finite at step {step + 1} of the phase "
-                    f"{phase.name}; the weights before it are kept in {folder / CHECKPOINT}"
-                )
-            optimizer.step(step)
-            _follow(average, module, min(phase.average, (1 + step) / (10 + step)))
-            if (step + 1) % max(1, phase.steps // ROWS) == 0 or step + 1 == phase.steps:
-                row = {"loss": loss.item(), "gradient_norm": norm.item()}
-                row |= {name: value.item() for name, value in figures.items()}
-                with (folder / METRICS).open("a") as file:
-                    file.write(json.dumps({"phase": phase.name, "step": step + 1, **row}) + "\n")
-                on_step(phase, step + 1, row)
-            if time.monotonic() - last_save >= save_every and step + 1 < phase.steps:
-                save(index, step + 1, optimizer, average)
-        module.load_state_dict(average.state_dict())
-        save(index + 1, 0)
+        with stops_put_off() as told_to_stop:
+            for step in range(first_step, phase.steps):
+                stop = told_to_stop()
+                if step > first_step and (stop or time.monotonic() - last_save >= save_every):
+                    save(index, step, optimizer, average)
+                if stop:
+                    break
+                loss, figures = phase.loss(step)
+                loss.backward()
+                norm = optimizer.clip()
+                if not (loss.isfinite() and norm.isfinite()):
+                    save(index, step, optimizer, average)
+                    raise TrainingError(
+                        f"the {'gradient' if loss.isfinite() else 'loss'} is not finite at step {step + 1} of the "
+                        f"phase {phase.name}; the weights before it are in the checkpoint"
+                    )
+                optimizer.step(step)
+                _follow(average, module, min(phase.average, (1 + step) / (10 + step)))
+                if (step + 1) % max(1, phase.steps // ROWS) == 0 or step + 1 == phase.steps:
+                    row = {"loss": loss.item(), "gradient_norm": norm.item()}
+                    row |= {name: value.item() for name, value in figures.items()}
+                    rows.append({"phase": phase.name, "step": step + 1, **row})
+                    with (folder / METRICS).open("a") as file:
+                        file.write(json.dumps(rows[-1]) + "\n")
+                    on_step(phase, step + 1, row)
+            else:
+                module.load_state_dict(average.state_dict())
+                save(index + 1, 0)
         first_step = 0
 
 
 def _restore(
-    weights: nn.Module, phases: Sequence[Phase], folder: Path, identity: dict[str, Any]
-) -> tuple[dict[str, Tensor], int, int]:
-    """Load the checkpoint into `weights` and cut the metrics back to it: its tensors, phase and step."""
-    if not (folder / CHECKPOINT).exists():
-        (folder / METRICS).write_text("")
-        return {}, 0, 0
-    saved, facts = load_training(folder / CHECKPOINT)
-    if facts["identity"] != json.loads(json.dumps(identity)):
-        raise ValueError(f"{folder / CHECKPOINT} is the checkpoint of another training: {facts['identity']}")
-    weights.load_state_dict(_below("weights.", saved))
-    order = [phase.name for phase in phases]
-    rows = [json.loads(line) for line in (folder / METRICS).read_text().splitlines(keepends=True) if line[-1] == "\n"]
-    done = [row for row in rows if (order.index(row["phase"]), row["step"]) <= (facts["phase"], facts["step"])]
-    incoming = (folder / METRICS).with_suffix(".incoming")
-    incoming.write_text("".join(json.dumps(row) + "\n" for row in done))
-    incoming.replace(folder / METRICS)
-    return saved, facts["phase"], facts["step"]
+    weights: nn.Module, phases: Sequence[Phase], checkpoint: Path, identity: dict[str, Any]
+) -> tuple[dict[str, Tensor], int, int, list[dict[str, Any]]]:
+    """Load the checkpoint into `weights`: its tensors, the phase and step that come next, and the rows until then."""
+    if not checkpoint.exists():
+        return {}, 0, 0, []
+    try:
+        saved, facts = load_training(checkpoint)
+    except ValueError as error:
+        raise ValueError(f"{error}; remove it to start over") from error
+    if not _sensible(facts, phases):
+        raise ValueError(f"{checkpoint} is not where a training like this one can be; remove it to start over")
+    ours, theirs = json.loads(json.dumps(identity)), facts["identity"]
+    if other := [name for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]:
+        raise OtherTraining(f"{checkpoint} is the checkpoint of another training: other {', '.join(other)}")
+    try:
+        weights.load_state_dict(_below("weights.", saved))
+    except RuntimeError as error:
+        raise ValueError(f"{checkpoint} has weights of another architecture; remove it to start over") from error
+    return saved, facts["phase"], facts["step"], facts["rows"]
+
+
+def _sensible(facts: dict[str, Any], phases: Sequence[Phase]) -> bool:
+    """Whether the facts of a checkpoint are of the right types, and name a step that there is."""
+    types = {"identity": dict, "phase": int, "step": int, "rows": list}
+    if any(type(facts.get(name)) is not expected for name, expected in types.items()):
+        return False
+    steps = [phase.steps for phase in phases] + [1]  # the last for a training that is done
+    there = 0 <= facts["phase"] < len(steps) and 0 <= facts["step"] < steps[facts["phase"]]
+    return there and all(isinstance(row, dict) for row in facts["rows"])
 
 
 def _follow(average: nn.Module, module: nn.Module, decay: float) -> None:

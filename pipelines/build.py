@@ -29,18 +29,28 @@ def build_pipeline(config: BuildConfig) -> BaseComponent:
     """
 
     @dsl.pipeline(name="dreamblock", description="A world model learns a block from pixels, a policy in its dream.")
-    def dreamblock(preset: str = "laptop", seed: int = 0, overrides: dict = {}):  # noqa: B006  # KFP's way to say it
+    def dreamblock(
+        preset: str = "laptop",
+        seed: int = 0,
+        overrides: dict = {},  # noqa: B006  # KFP's way to say it
+        start_from: str = "",  # id of a run whose checkpoints are gone on from
+    ):
         planned = plan(preset=preset, seed=seed, overrides=overrides)
         with dsl.ParallelFor(planned.outputs["shards"], name="shards") as shard:
             data = generate_data(shard=shard)
         # To each consumer a Collected of its own, since the compiler changes the one that it is given.
         trained = train_world_model(
-            config=planned.outputs["world_model"], episodes=dsl.Collected(data.outputs["episodes"])
+            config=planned.outputs["world_model"],
+            episodes=dsl.Collected(data.outputs["episodes"]),
+            start_from=start_from,
         )
         world_model = trained.outputs["world_model"]
         checked = check(config=planned.outputs["check"], world_model=world_model)
         learned = train_policy(
-            config=planned.outputs["policy"], episodes=dsl.Collected(data.outputs["episodes"]), world_model=world_model
+            config=planned.outputs["policy"],
+            episodes=dsl.Collected(data.outputs["episodes"]),
+            world_model=world_model,
+            start_from=start_from,
         )
         learned.after(checked)
         evaluated = evaluate(

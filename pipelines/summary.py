@@ -1,15 +1,19 @@
 """What a person is told of a run: its steps, the figures that matter, and where the films and the report lie."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from tabulate import tabulate
 
-from components import artifacts
+from components import storage
+from pipelines.engine.housekeeping import Run
 from pipelines.engine.record import RunRecord, TaskRecord
 
+EVALUATION = "system.DreamblockEvaluation"  # `components.artifacts` has it too, but with all of kfp
+FIGURES = ("dream_h5_px", "settled", "settle_ratio")  # of an evaluation, in the list of runs
 HORIZONS = (1, 5, 10)
 CONTROLLERS = ("policy", "oracle", "zero_force")
 GOAL_FIGURES = (
@@ -19,36 +23,64 @@ GOAL_FIGURES = (
 )
 
 
-def announce(folder: Path, stream: TextIO) -> Callable[[RunRecord], None]:
-    """Tells `stream` of the run in `folder` and of each step that begins or ends; for `execute`'s `on_change`."""
+def announce(run: str, stream: TextIO) -> Callable[[RunRecord], None]:
+    """Tells `stream` of the run at a URI and of each step that begins or ends; for `execute`'s `on_change`.
+
+    Of what a resumed run has done before, only how much it is.
+    """
     said: set[str] = set()
 
     def on_change(record: RunRecord) -> None:
-        for line in (f"run: {folder}", *map(_news, record.tasks)):
-            if line not in said:
+        news = [_news(task) for task in record.tasks]
+        if not said:
+            done = sum(task.state == "SUCCEEDED" for task in record.tasks)
+            said.update(news)
+            news = [f"run: {run}", *([f"steps done before: {done} of {len(record.tasks)}"] if news else [])]
+        for line in news:
+            if line and line not in said:
                 said.add(line)
                 print(line, file=stream, flush=True)
 
     return on_change
 
 
-def summary(record: RunRecord, folder: Path) -> str:
+def listing(runs: Iterable[Run], now: datetime | None = None) -> str:
+    """A table of runs: state, size, age and figures."""
+    now = now or datetime.now(UTC)
+    rows = [
+        (
+            "/".join(run.uri.split("/")[-2:]),
+            run.state.lower(),
+            _age((now - datetime.fromisoformat(run.record.started)).total_seconds()) if run.record else "",
+            _size(run.size),
+            _figures(run.record) if run.record else "",
+        )
+        for run in runs
+    ]
+    return tabulate(
+        rows, ("run", "state", "age", "size", "figures"), colalign=("left", "left", "right", "right", "left")
+    )
+
+
+def summary(record: RunRecord, run: str) -> str:
     """The run as text: a table of the steps and, of the evaluations among them, figures and paths."""
     parts = [_steps(record)]
     for task in record.tasks:
         for artifact in task.artifacts.values():
-            if artifact["type"] == artifacts.Evaluation.schema_title:
-                parts += _evaluation(Path(artifact["uri"]))
-    parts.append(f"run: {folder}")
+            if artifact["type"] == EVALUATION:
+                parts += _evaluation(artifact["uri"])
+    parts.append(f"run: {run}")
     return "\n\n".join(parts)
 
 
 def _news(task: TaskRecord) -> str:
     match task.state:
         case "RUNNING":
-            return _place(task)
+            return "" if task.cached_from else _place(task)
         case "SKIPPED":
             return f"{_place(task)}: skipped"
+        case "SUCCEEDED" if task.cached_from:
+            return f"{_place(task)}: taken from {task.cached_from}"
     return f"{_place(task)}: {task.state.lower()} after {task.seconds:.1f} s"
 
 
@@ -58,16 +90,42 @@ def _place(task: TaskRecord) -> str:
 
 
 def _steps(record: RunRecord) -> str:
-    rows = [(_place(task), task.state.lower(), task.seconds, task.cpu_seconds) for task in record.tasks]
+    rows = [(_place(task), _state(task), task.seconds, task.cpu_seconds) for task in record.tasks]
     rows.append(("together", record.state.lower(), record.seconds, sum(task.cpu_seconds for task in record.tasks)))
     return tabulate(rows, ("step", "state", "seconds", "CPU seconds"), floatfmt=".1f")
 
 
-def _evaluation(folder: Path) -> list[str]:
-    figures = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+def _state(task: TaskRecord) -> str:
+    return f"from {task.cached_from}" if task.cached_from else task.state.lower()
+
+
+def _figures(record: RunRecord) -> str:
+    """The few figures of a run that say how good it is: of an evaluation those, of other pipelines the first."""
+    metrics = {name: value for task in record.tasks for name, value in task.metrics.items()}
+    shown = [name for name in FIGURES if name in metrics] or list(metrics)[: len(FIGURES)]
+    return ", ".join(f"{name} {metrics[name]:.3g}" for name in shown if isinstance(metrics[name], int | float))
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"  # a clock may have been set back
+
+
+def _size(size: int) -> str:
+    for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= length:
+            return f"{size / length:.1f} {unit}"
+    return f"{size} B"
+
+
+def _evaluation(uri: str) -> list[str]:
+    figures = json.loads(storage.read_text(storage.join(uri, "evaluation.json")) or "")
     dreams = [dream for dream in figures["dream"] if dream["set"] == "evaluation"]
     controllers = {name: figures["goal_reaching"]["controllers"][name] for name in CONTROLLERS}
-    report = folder / "report.html"
+    model, policy, report = (storage.join(uri, name) for name in ("model.gif", "policy.gif", "report.html"))
+    links = [report] if "://" in report else [report, Path(report).as_uri()]
     return [
         _dreams(max(dreams, key=lambda dream: dream["context"])),
         tabulate(
@@ -75,7 +133,7 @@ def _evaluation(folder: Path) -> list[str]:
             ("goal-reaching", *(name.replace("_", " ") for name in controllers)),
             floatfmt=".2f",
         ),
-        f"films: {folder / 'model.gif'}\n       {folder / 'policy.gif'}\nreport: {report}\n        {report.as_uri()}",
+        f"films: {model}\n       {policy}\nreport: " + "\n        ".join(links),
     ]
 
 

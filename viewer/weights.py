@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from models.checkpoint import load_policy, load_world, load_world_model
+from models.checkpoint import load_world, load_world_model
 from models.policy import Policy
+from models.policy_checkpoint import load_policy
 from models.world_model import WorldModel
 from sim_core.world import World
 

@@ -1,276 +1,133 @@
-"""A compiled pipeline executed in this process: the walk over its DAGs, and what is written down of it."""
+"""A compiled pipeline executed in this process: as a new run, or one that was stopped and goes on."""
 
-import re
-import shutil
+import tempfile
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
-from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineTaskSpec
-
-from pipelines.engine import placeholders, values
-from pipelines.engine.conditions import holds
+from components import storage
+from components.fingerprint import Code
+from pipelines.engine import attempts
+from pipelines.engine.contents import Contents
+from pipelines.engine.functions import shipped_function
 from pipelines.engine.parameters import check_parameters
-from pipelines.engine.record import RunRecord, TaskRecord, finite
-from pipelines.engine.spec import Spec, TaskPath, task_order, upstream
-from pipelines.engine.steps import prepare
-from pipelines.engine.values import Fill, Finished, Values
+from pipelines.engine.record import RunRecord
+from pipelines.engine.reuse import Reuse
+from pipelines.engine.spec import Spec
+from pipelines.engine.values import Values
+from pipelines.engine.walk import TaskFailed, Walk
 
-Iteration = tuple[int, ...]  # the index in each loop around a task, the outermost first
-
-_RUNS_AFTER_FAILURES = PipelineTaskSpec.TriggerPolicy.ALL_UPSTREAM_TASKS_COMPLETED
-
-
-class TaskFailed(Exception):
-    """A task failed, and with it the run; the message is one line.
-
-    `__cause__` is what the step raised, with a traceback that begins at the component's own lines, or None if the step
-    could not be started.
-    """
-
-    def __init__(self, task: str, execution: str, reason: str):
-        self.task, self.execution, self.reason = task, execution, reason
-        iteration = "" if execution == "0" else f" (iteration {execution})"
-        super().__init__(f"task {task!r}{iteration} failed: {reason}")
+__all__ = ["TaskFailed", "execute", "resume"]
 
 
 def execute(
     spec: Spec,
     parameters: Mapping[str, object],
-    root: Path,
+    root: str | Path,
     run_id: str,
     *,
     threads: int,
+    cache: bool = False,
     on_change: Callable[[RunRecord], None] = lambda record: None,
 ) -> RunRecord:
-    """Run `spec` in the new folder `root/<pipeline>/<run_id>`: `run.json` and `<task>/<execution>/<output>`.
+    """Run `spec` as the new run `root/<pipeline>/<run_id>`: `run.json` and `<task>/<execution>/<output>`.
 
     Tasks run one at a time, upstream first. What does not depend on a failed task still runs, as in the cluster, where
     it would have run at the same time. So do exit handlers and tasks that ignore failures upstream; the run has failed.
 
     Args:
         parameters: the pipeline's; defaults are filled in.
+        root: a local folder, or the URI of a place in a bucket.
         threads: of the steps' numeric libraries; recorded.
+        cache: take steps from earlier runs whose inputs and code were the same, where the spec does not forbid it.
         on_change: told of every change, after `run.json` is written.
 
     Raises:
         ValueError: one sentence, before anything runs: a wrong parameter, a used run id, a root that cannot be written.
         TaskFailed: the first task that failed, after everything that could run has.
+        StorageError, OSError: `run.json` cannot be written any more.
         KeyboardInterrupt: at once, when `run.json` says CANCELLED.
     """
     given = check_parameters(spec, parameters)
-    root = root.absolute()
-    folder = _claim(root, spec.name, run_id)
+    uri = attempts.run_uri(root, spec.name, run_id)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     record = RunRecord(spec.name, run_id, "RUNNING", started, 0.0, threads, given)
-    run = _Run(spec, root, folder, record, on_change)
-    try:
-        run.changed()
-        finished = run.dag(spec.root, Values(given), (), ())
-    except BaseException as stop:
-        run.stopped("CANCELLED" if isinstance(stop, KeyboardInterrupt) else "FAILED")
-        raise
-    run.stopped(finished.state)
+    code = _code(spec)
+    attempts.begin(uri)
+    return _run(spec, record, uri, code, on_change, cache=cache)
+
+
+def resume(
+    spec: Spec,
+    root: str | Path,
+    run_id: str,
+    *,
+    cache: bool = False,
+    force: bool = False,
+    threads: int | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+    on_change: Callable[[RunRecord], None] = lambda record: None,
+) -> RunRecord:
+    """Go on with a run that was stopped, with its parameters: steps that have ended well are not run again.
+
+    A step begins anew if its code or its inputs have changed since, and goes on from its checkpoint otherwise.
+
+    Args:
+        force: also if a process on another machine may still be at it.
+        threads: another number of them, with which all steps begin anew.
+        tell: is told of steps that begin anew, and why.
+
+    The other arguments and the errors are those of `execute`; a ValueError also for a run that another process is at.
+    """
+    uri = attempts.run_uri(root, spec.name, run_id)
+    record = attempts.existing(uri)
+    given = check_parameters(spec, record.parameters)
+    code = _code(spec)
+    record = attempts.take_over(uri, force=force)
+    record.state, record.parameters, record.threads = "RUNNING", given, threads or record.threads
+    names = set(spec.task_names.values())
+    record.tasks = [task for task in record.tasks if task.name in names]
+    for task in record.tasks:
+        if task.state == "RUNNING":  # when the process was killed
+            task.state = "CANCELLED"
+    return _run(spec, record, uri, code, on_change, cache=cache, resumed=True, tell=tell)
+
+
+def _run(
+    spec: Spec,
+    record: RunRecord,
+    uri: str,
+    code: Mapping[str, Mapping[str, str]],
+    on_change: Callable[[RunRecord], None],
+    *,
+    cache: bool,
+    resumed: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> RunRecord:
+    root, pipeline = uri.rsplit("/", 2)[0], uri.rpartition("/")[0]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        contents = Contents(root, Path(scratch))
+        reuse = Reuse(pipeline, record.run_id, contents, resumed, cache, tell)
+        run = Walk(spec, root, uri, record, reuse, code, on_change, time.perf_counter() - record.seconds)
+        try:
+            run.changed()
+            finished = run.dag(spec.root, Values(record.parameters), (), ())
+        except BaseException as stop:
+            with suppress(OSError, storage.StorageError):  # which may be what it was stopped by
+                run.stopped("CANCELLED" if isinstance(stop, KeyboardInterrupt) else "FAILED")
+            raise
+        run.stopped(finished.state)
     if finished.error:
         raise finished.error
     return record
 
 
-@dataclass
-class _Run:
-    """One run on its way: what the walk over the DAGs needs at every task."""
-
-    spec: Spec
-    root: Path
-    folder: Path
-    record: RunRecord
-    on_change: Callable[[RunRecord], None]
-    began: float = field(default_factory=time.perf_counter)
-
-    def dag(self, component: Any, inputs: Values, path: TaskPath, iteration: Iteration) -> Finished:
-        """Run a DAG's tasks."""
-        finished: dict[str, Finished] = {}
-        for name in task_order(component.dag):
-            finished[name] = self.task(component.dag.tasks[name], inputs, finished, (*path, name), iteration)
-        return _together(finished.values(), values.dag_outputs(component, finished))
-
-    def task(
-        self, task: Any, dag_inputs: Values, finished: Mapping[str, Finished], path: TaskPath, iteration: Iteration
-    ) -> Finished:
-        """Run a task of a DAG, once an item if it is a loop, unless something upstream of it has not succeeded."""
-        may_fail = task.trigger_policy.strategy == _RUNS_AFTER_FAILURES
-        if not may_fail and any(finished[name].state != "SUCCEEDED" for name in upstream(task)):
-            return self.skip(task, path, iteration)
-        loop = bool(task.WhichOneof("iterator"))
-        fill = self.filler(path, iteration)
-        try:
-            inputs = values.task_inputs(task, dag_inputs, finished, self.resource_name, fill)
-            each = values.loop_inputs(task, inputs, fill) if loop else [inputs]
-        except ValueError as error:
-            return self.fail(path, iteration, str(error))
-        if not loop:
-            return self.once(task, inputs, path, iteration)
-        ended = [self.once(task, item, path, (*iteration, index)) for index, item in enumerate(each)]
-        return _together(ended, values.collect(self.spec.component(task), [one.outputs for one in ended]))
-
-    def once(self, task: Any, inputs: Values, path: TaskPath, iteration: Iteration) -> Finished:
-        """Run a task on its inputs unless its condition says no, and again when it fails and has a retry policy."""
-        component = self.spec.component(task)
-        try:
-            inputs = values.complete(inputs, component, self.filler(path, iteration))
-            absent = dict.fromkeys(component.input_definitions.parameters)
-            condition = task.trigger_policy.condition
-            if condition and not holds(condition, absent | inputs.parameters):
-                return self.skip(task, path, iteration)
-        except ValueError as error:
-            return self.fail(path, iteration, str(error))
-        attempt = partial(self.dag if component.HasField("dag") else self.leaf, component, inputs, path, iteration)
-        policy = task.retry_policy
-        for retry in range(policy.max_retry_count):
-            finished = attempt()
-            if finished.state != "FAILED":
-                return finished
-            pause = policy.backoff_duration.ToTimedelta() * policy.backoff_factor**retry
-            time.sleep(min(pause, policy.backoff_max_duration.ToTimedelta()).total_seconds())
-        return attempt()
-
-    def leaf(self, component: Any, inputs: Values, path: TaskPath, iteration: Iteration) -> Finished:
-        """Run a component that is no DAG, and write down how it went."""
-        name, execution = self.spec.task_names[path], _execution(iteration)
-        folder = self.folder / name / execution
-        shutil.rmtree(folder, ignore_errors=True)  # what a failed attempt has left
-        task = self.record.task(name, execution)
-        task.state, task.error = "RUNNING", None
-        declared = component.input_definitions.parameters
-        task.parameters = {key: finite(value) for key, value in inputs.parameters.items() if key in declared}
-        self.changed()
-        executor, fill = self.spec.executors[component.executor_label], self.filler(path, iteration)
-        try:
-            step = prepare(component, path[-1], executor, inputs, folder, fill, self.record.threads)
-        except ValueError as error:
-            return self.fail(path, iteration, str(error))
-        try:
-            with _timed(task):
-                outputs = step()
-        except Exception as error:
-            return self.fail(path, iteration, _last_line(error), error)
-        for key, (artifact, *_) in outputs.artifacts.items():
-            kind = artifact["type"]["schemaTitle"]
-            task.artifacts[key] = {"type": kind, "uri": artifact["uri"]}
-            if kind == "system.Metrics":
-                task.metrics |= finite(artifact["metadata"])
-        task.state = "SUCCEEDED"
-        self.changed()
-        return Finished("SUCCEEDED", outputs)
-
-    def skip(self, task: Any, path: TaskPath, iteration: Iteration) -> Finished:
-        for leaf in self.spec.leaves(task, path):
-            self.record.task(self.spec.task_names[leaf], _execution(iteration)).state = "SKIPPED"
-        self.changed()
-        return Finished("SKIPPED")
-
-    def fail(self, path: TaskPath, iteration: Iteration, reason: str, cause: Exception | None = None) -> Finished:
-        name, execution = self.spec.task_names[path], _execution(iteration)
-        task = self.record.task(name, execution)
-        task.state, task.error = "FAILED", reason
-        self.changed()
-        failure = TaskFailed(name, execution, reason)
-        failure.__cause__ = cause.with_traceback(_own_lines(cause.__traceback__)) if cause else None
-        return Finished("FAILED", error=failure)
-
-    def changed(self) -> None:
-        self.record.seconds = time.perf_counter() - self.began
-        self.record.write(self.folder / "run.json")
-        self.on_change(self.record)
-
-    def stopped(self, state: str) -> None:
-        self.record.state = state
-        for task in self.record.tasks:
-            if task.state == "RUNNING":
-                task.state = state
-        self.changed()
-
-    @property
-    def resource_name(self) -> str:
-        return f"{self.spec.name}-{self.record.run_id}"
-
-    def filler(self, path: TaskPath, iteration: Iteration) -> Fill:
-        """Replaces placeholders by what they stand for at one task."""
-        return partial(placeholders.fill, known=lambda name: self.placeholder(name, path, iteration))
-
-    def placeholder(self, name: str, path: TaskPath, iteration: Iteration) -> str | None:
-        match name:
-            case "pipeline_job_name" | "pipeline_job_uuid":
-                return self.record.run_id
-            case "pipeline_job_resource_name":
-                return self.resource_name
-            case "pipeline_job_create_time_utc" | "pipeline_job_schedule_time_utc":
-                return self.record.started
-            case "pipeline_task_name":
-                return path[-1]
-            case "pipeline_task_uuid":
-                place = f"{self.resource_name}/{self.spec.task_names[path]}/{_execution(iteration)}"
-                return str(uuid.uuid5(uuid.NAMESPACE_URL, place))
-            case "pipeline_root":
-                return str(self.root)
-            case "workspace_path":
-                workspace = self.folder / "kfp-workspace"
-                workspace.mkdir(exist_ok=True)
-                return str(workspace)
-        return None
-
-
-def _claim(root: Path, pipeline: str, run_id: str) -> Path:
-    """Make the run's folder, which only one run can."""
-    if not re.fullmatch(r"\w[\w.-]*", run_id):
-        raise ValueError(f"a run id is made of letters, digits, dots, dashes and underscores, got {run_id!r}")
-    folder = root / pipeline / run_id
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir()
-    except OSError as error:
-        if folder.exists():
-            raise ValueError(f"the run {run_id!r} exists already, in {folder}: choose another run id") from None
-        raise ValueError(f"the root {root} cannot be written: {error.strerror}") from error
-    return folder
-
-
-def _together(parts: Collection[Finished], outputs: Values) -> Finished:
-    """A DAG or a loop has failed when a part of it has, with the first part's error."""
-    failed = [part for part in parts if part.state == "FAILED"]
-    return Finished("FAILED", outputs, failed[0].error) if failed else Finished("SUCCEEDED", outputs)
-
-
-def _execution(iteration: Iteration) -> str:
-    return "-".join(map(str, iteration)) or "0"
-
-
-@contextmanager
-def _timed(task: TaskRecord) -> Iterator[None]:
-    """Adds what the block takes to the task's times; a retried task's add up."""
-    began, cpu_began = time.perf_counter(), time.process_time()
-    try:
-        yield
-    finally:
-        task.seconds += time.perf_counter() - began
-        task.cpu_seconds += time.process_time() - cpu_began
-
-
-def _last_line(error: Exception) -> str:
-    """An exception as Python prints it at the end of a traceback, on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
-
-
-def _own_lines(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback from the component's source on; all of it if the error is not from there."""
-    frame = traceback
-    while frame and not frame.tb_frame.f_code.co_filename.startswith("<component "):
-        frame = frame.tb_next
-    return frame or traceback
+def _code(spec: Spec) -> dict[str, dict[str, str]]:
+    """What each executor's source reaches, as it is now, before any of it runs; for those that are functions."""
+    code, reached = Code(), {}
+    for label, executor in spec.executors.items():
+        with suppress(ValueError):  # which is said when it is to run
+            reached[label] = code.reached(shipped_function(executor.container, label).source)
+    return reached

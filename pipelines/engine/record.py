@@ -3,10 +3,14 @@
 import json
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from datetime import datetime
+from types import GenericAlias
+from typing import Any, get_origin
+
+from components import storage
 
 SCHEMA = 1
+FILE = "run.json"
 
 
 @dataclass
@@ -18,7 +22,7 @@ class TaskRecord:
     state: str = "RUNNING"
     seconds: float = 0.0
     cpu_seconds: float = 0.0
-    cached_from: str | None = None
+    cached_from: str | None = None  # the id of the run whose outputs were taken
     parameters: dict[str, Any] = field(default_factory=dict)
     artifacts: dict[str, dict[str, str]] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -46,13 +50,47 @@ class RunRecord:
         self.tasks.append(TaskRecord(name, execution))
         return self.tasks[-1]
 
-    def write(self, path: Path) -> None:
-        """Replace the file at `path` by this record, a line a task; a reader sees the old or the new, never a part."""
-        run = json.dumps({"schema": SCHEMA, **vars(self), "tasks": []}).removesuffix("[]}")
+    def write(self, run: str) -> None:
+        """Write `run.json` into the run at a URI, a line a task."""
+        text = json.dumps({"schema": SCHEMA, **vars(self), "tasks": []}).removesuffix("[]}")
         tasks = ",\n".join(json.dumps(vars(task)) for task in self.tasks)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(f"{run}[\n{tasks}\n]}}\n", encoding="utf-8")
-        temporary.replace(path)
+        storage.write_text(storage.join(run, FILE), f"{text}[\n{tasks}\n]}}\n")
+
+
+def read_record(run: str) -> RunRecord | None:
+    """The record of the run at a URI, None if there is none.
+
+    Raises:
+        ValueError: its `run.json` is not one, or one of another version.
+    """
+    place = storage.join(run, FILE)
+    text = storage.read_text(place)
+    if text is None:
+        return None
+    try:
+        facts = json.loads(text)
+        schema, tasks = facts.pop("schema"), facts.pop("tasks")
+        if schema != SCHEMA:
+            raise TypeError(f"it has schema {schema!r}, and this version reads {SCHEMA}")
+        record = RunRecord(**facts, tasks=[TaskRecord(**task) for task in tasks])
+        _check(record)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{place} is not the record of a run, or is damaged: {error}") from error
+    return record
+
+
+def _check(record: RunRecord) -> None:
+    """Raises a TypeError for the first value that is of another type than its field."""
+    for part in (record, *record.tasks):
+        for name, kind in type(part).__annotations__.items():
+            plain: Any = float | int if kind is float else get_origin(kind) if isinstance(kind, GenericAlias) else kind
+            if not isinstance(getattr(part, name), plain):
+                raise TypeError(f"{name} is {getattr(part, name)!r:.80}")
+    if not datetime.fromisoformat(record.started).tzinfo:
+        raise TypeError(f"started is {record.started!r}")
+    for artifact in (artifact for task in record.tasks for artifact in task.artifacts.values()):
+        if not isinstance(artifact["uri"], str):
+            raise TypeError(f"the uri of an artifact is {artifact['uri']!r:.80}")
 
 
 def finite(value: Any) -> Any:

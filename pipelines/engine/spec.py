@@ -41,6 +41,16 @@ class Spec:
         own = Counter(path[-1] for path in paths)
         return {path: path[-1] if own[path[-1]] == 1 else ".".join(path) for path in paths}
 
+    def may_be_taken(self, path: TaskPath) -> bool:
+        """Whether the spec allows the outputs of the task at `path` to be another run's: no caching is switched off."""
+        component, options = self.root, None
+        for name in path:
+            task = component.dag.tasks[name]
+            component, options = self.component(task), task.caching_options
+            if task.HasField("caching_options") and not options.enable_cache:
+                return False
+        return bool(options and options.enable_cache)
+
     def leaves(self, task: Any, path: TaskPath) -> Iterator[TaskPath]:
         """The paths of the tasks at or below `task` that run something: `task` itself, unless it is a DAG."""
         component = self.component(task)

@@ -12,8 +12,11 @@ from typing import Any
 from urllib.parse import urlparse
 
 from kfp.dsl.executor import Executor
+from kfp.dsl.types import artifact_types
 from kfp.pipeline_spec.pipeline_spec_pb2 import ParameterType, TaskConfigPassthroughType
 
+from components import storage
+from pipelines.engine.contents import Contents
 from pipelines.engine.functions import Function, loaded, shipped_function
 from pipelines.engine.parameters import cast, constant
 from pipelines.engine.values import Artifact, Fill, Values
@@ -23,13 +26,16 @@ Step = Callable[[], Values]
 _TASK_CONFIG = TaskConfigPassthroughType.TaskConfigPassthroughTypeEnum
 
 
-def prepare(component: Any, name: str, executor: Any, inputs: Values, folder: Path, fill: Fill, threads: int) -> Step:
+def prepare(
+    component: Any, name: str, executor: Any, inputs: Values, place: str, contents: Contents, fill: Fill, threads: int
+) -> Step:
     """What is to be called to run a component once.
 
     Args:
         component: the ComponentSpec, called `name` in tracebacks and messages.
         executor: its ExecutorSpec.
-        folder: where the outputs go, one entry each; only the parents that the outputs need are made.
+        place: the URI below which the outputs go, one entry each; only the parents that the outputs need are made.
+        contents: of the inputs, as far as they are known.
         fill: replaces the placeholders in what the executor says.
         threads: of the step's numeric libraries.
 
@@ -39,19 +45,35 @@ def prepare(component: Any, name: str, executor: Any, inputs: Values, folder: Pa
     kind = executor.WhichOneof("spec")
     if kind == "container":
         function = shipped_function(executor.container, name)
-        return partial(_run, function, component, executor.container, inputs, folder, fill, threads)
+        return partial(_run, function, component, executor.container, inputs, place, contents, fill, threads)
     if kind == "importer":
         imported = _import(component, executor.importer, inputs, fill)
         return lambda: imported
     raise ValueError(f"component {name!r} has an executor of kind {kind!r} and needs a cluster")
 
 
+def environment_of(container: Any, inputs: Values, fill: Fill) -> dict[str, str]:
+    """The variables that a PipelineContainerSpec asks for."""
+    return {variable.name: fill(variable.value, inputs.parameters) for variable in container.env}
+
+
 def _run(
-    function: Function, component: Any, container: Any, inputs: Values, folder: Path, fill: Fill, threads: int
+    function: Function,
+    component: Any,
+    container: Any,
+    inputs: Values,
+    place: str,
+    contents: Contents,
+    fill: Fill,
+    threads: int,
 ) -> Values:
-    """Run a function by the class that runs it in the container, and read its outputs. Raises what it raises."""
+    """Run a function by the class that runs it in the container, and read its outputs. Raises what it raises.
+
+    As Kubeflow's launcher does: what is not local is fetched before, and brought to its place after.
+    """
+    folder = storage.local(place, contents.scratch)
     passed_on = {item.field: item.apply_to_task for item in component.task_config_passthroughs}
-    environment = {variable.name: fill(variable.value, inputs.parameters) for variable in container.env}
+    environment = environment_of(container, inputs, fill)
     config = fill(_task_config(container, environment, set(passed_on)), inputs.parameters)
     if not passed_on.get(_TASK_CONFIG.ENV, True):
         environment = {}
@@ -69,19 +91,22 @@ def _run(
         "outputs": {
             "parameters": {key: {"outputFile": str(folder / key)} for key in outputs.parameters},
             "artifacts": {
-                key: {"artifacts": [_artifact(key, definition.artifact_type, str(folder / key))]}
+                key: {"artifacts": [_artifact(key, definition.artifact_type, storage.join(place, key))]}
                 for key, definition in outputs.artifacts.items()
             },
             "outputFile": str(folder / "executor_output.json"),
         },
     }
-    with _process_of_its_own(environment, threads), loaded(function) as call:
+    contents.fetch([artifact for artifacts in inputs.artifacts.values() for artifact in artifacts])
+    with _process_of_its_own(environment, threads, contents.scratch), loaded(function) as call:
         try:
             Executor(executor_input=executor_input, function_to_execute=call).execute()
         except SystemExit as stop:
             if stop.code not in (None, 0):
                 raise RuntimeError(f"the step exited with {stop.code!r}") from stop
-    return _read_outputs(component, folder)
+    outputs = _read_outputs(component, folder, contents.scratch)
+    contents.publish([artifact for artifacts in outputs.artifacts.values() for artifact in artifacts], place)
+    return outputs
 
 
 def _import(component: Any, importer: Any, inputs: Values, fill: Fill) -> Values:
@@ -103,8 +128,10 @@ def _import(component: Any, importer: Any, inputs: Values, fill: Fill) -> Values
 
 
 @contextmanager
-def _process_of_its_own(environment: Mapping[str, str], threads: int) -> Iterator[None]:
+def _process_of_its_own(environment: Mapping[str, str], threads: int, scratch: Path) -> Iterator[None]:
     """What a container would give a step: environment variables, import path, working directory, number of threads.
+
+    And a place where buckets seem to be mounted, at `/gcs` in a container and at `gcs` below `scratch` here.
 
     Random states are left alone: a step that wants a seed sets it, and others shall not repeat each other's draws.
     """
@@ -112,6 +139,8 @@ def _process_of_its_own(environment: Mapping[str, str], threads: int) -> Iterato
     os.environ.update({"OMP_NUM_THREADS": str(threads), **environment})
     if "torch" in sys.modules:  # otherwise the variable sets them, at the import
         sys.modules["torch"].set_num_threads(threads)
+    mounted = artifact_types._GCS_LOCAL_MOUNT_PREFIX
+    artifact_types._GCS_LOCAL_MOUNT_PREFIX = f"{scratch}{mounted}"
     try:
         yield
     finally:
@@ -120,6 +149,7 @@ def _process_of_its_own(environment: Mapping[str, str], threads: int) -> Iterato
         os.environ.update(variables)
         sys.path[:] = path
         os.chdir(folder)
+        artifact_types._GCS_LOCAL_MOUNT_PREFIX = mounted
 
 
 def _artifact(name: str, schema: Any, uri: str) -> Artifact:
@@ -127,7 +157,7 @@ def _artifact(name: str, schema: Any, uri: str) -> Artifact:
     return {"name": name, "type": kind, "uri": uri, "metadata": {}}
 
 
-def _read_outputs(component: Any, folder: Path) -> Values:
+def _read_outputs(component: Any, folder: Path, scratch: Path) -> Values:
     """What KFP's executor wrote down of a step, and the parameters that the step itself wrote to an OutputPath."""
     report = folder / "executor_output.json"
     written = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
@@ -143,15 +173,15 @@ def _read_outputs(component: Any, folder: Path) -> Values:
         for made in written.get("artifacts", {}).get(name, {}).get("artifacts", []):
             artifact = _artifact(made["name"] or name, definition.artifact_type, made["uri"])
             artifacts[name] = [artifact | {"metadata": made["metadata"]}]
-            _move_in(made.get("custom_path"), made["uri"])
+            _move_in(made.get("custom_path"), made["uri"], scratch)
     return Values(parameters, artifacts)
 
 
-def _move_in(custom_path: str | None, uri: str) -> None:
+def _move_in(custom_path: str | None, uri: str, scratch: Path) -> None:
     """Copy what a step wrote to a path of its choice (`Artifact.set_path`) to its place, as KFP's launcher does."""
-    destination = Path(uri)
-    if not custom_path or not Path(custom_path).exists() or urlparse(uri).scheme:
+    if not custom_path or not Path(custom_path).exists() or urlparse(uri).scheme not in ("", "gs"):
         return
+    destination = storage.local(uri, scratch)
     destination.parent.mkdir(parents=True, exist_ok=True)
     if Path(custom_path).is_dir():
         shutil.copytree(custom_path, destination, dirs_exist_ok=True)

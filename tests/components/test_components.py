@@ -3,16 +3,14 @@
 python -m pytest tests/components/test_components.py
 """
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from cluster import TINY, Cluster
 from kfp import dsl
 
 from components.check import check
@@ -23,63 +21,6 @@ from components.storage import MANIFEST, verified, writing
 from components.train_policy import train_policy
 from components.train_world_model import train_world_model
 from models.training import TrainingError
-from pipelines.build import BuildConfig
-from pipelines.compile import write_pipeline
-
-PROJECT = Path(__file__).parents[2]
-TINY = {
-    "data.episodes": 32,
-    "data.shards": 2,
-    "world_model_training.autoencoder_steps": 3,
-    "world_model_training.dynamics_steps": 3,
-    "check.episodes": 4,
-    "check.largest_error": 100,
-    "policy_training.steps": 3,
-    "evaluation.episodes": 4,
-    "evaluation.horizon": 2,
-    "evaluation.timesteps": 10,
-}
-
-
-class Cluster:
-    """Runs the components' commands, with what Kubeflow's launcher would put in the place of `{{$}}`."""
-
-    def __init__(self, folder: Path):
-        write_pipeline(folder / "pipeline.yaml", BuildConfig())
-        self.spec = yaml.safe_load((folder / "pipeline.yaml").read_text())
-        self.root = folder / "dreamblock" / "tiny"
-
-    def run(self, component, parameters, artifacts, execution="0"):
-        """The parameters that the component puts out, and the paths of its artifacts."""
-        task = self.root / component / execution
-        declared = self.spec["components"][f"comp-{component}"]["outputDefinitions"]
-        paths = {name: task / name for name in declared.get("artifacts", {})}
-        executor_input = {
-            "inputs": {
-                "parameterValues": parameters,
-                "artifacts": {name: {"artifacts": list(map(artifact, given))} for name, given in artifacts.items()},
-            },
-            "outputs": {
-                "parameters": {name: {"outputFile": str(task / name)} for name in declared.get("parameters", {})},
-                "artifacts": {name: {"artifacts": [artifact(path)]} for name, path in paths.items()},
-                "outputFile": str(task / "executor_output.json"),
-            },
-        }
-        task.mkdir(parents=True)
-        container = self.spec["deploymentSpec"]["executors"][f"exec-{component}"]["container"]
-        command = [
-            json.dumps(executor_input) if part == "{{$}}" else part for part in container["command"] + container["args"]
-        ]
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "ignore"}
-        done = subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        written = json.loads((task / "executor_output.json").read_text())
-        return written.get("parameterValues"), paths
-
-
-def artifact(path):
-    return {"name": path.name, "uri": str(path), "metadata": {}}
 
 
 @pytest.fixture(scope="session")

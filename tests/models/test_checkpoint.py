@@ -5,7 +5,9 @@ python -m pytest tests/models/test_checkpoint.py
 
 import json
 import math
+import resource
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -15,16 +17,15 @@ from models.checkpoint import (
     DESCRIPTION,
     FORMAT,
     WEIGHTS,
-    load_policy,
     load_training,
     load_world,
     load_world_model,
-    save_policy,
     save_training,
     save_world_model,
 )
 from models.config import PolicyConfig, WorldModelConfig
 from models.policy import Policy
+from models.policy_checkpoint import load_policy, save_policy
 from models.world_model import WorldModel
 
 
@@ -74,6 +75,23 @@ def test_the_world_that_a_model_dreams_of_comes_back_with_it(folder, world):
     assert load_world(folder) == world
     edit(folder, world=vars(world) | {"block": 99})
     assert "does not describe a world: block must be smaller than size" in refused(lambda: load_world(folder))
+
+
+@pytest.mark.parametrize("claim", [10**7, 10**12, 2**62, 10**30])
+def test_a_description_that_claims_a_huge_network_is_refused_without_memory_for_it(folder, tiny, claim):
+    limit = resource.getrlimit(resource.RLIMIT_AS)
+    for name in ("hidden", "latent", "mlp", "lstm", "state", "maps", "rank"):
+        edit(folder, world_model=vars(tiny) | {name: claim})
+        resource.setrlimit(resource.RLIMIT_AS, (memory_mapped() + 2**30, limit[1]))
+        try:
+            refused(lambda: load_world_model(folder))
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, limit)
+
+
+def memory_mapped():
+    """Bytes of this process's address space."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def test_a_policy_comes_back_as_it_was_and_frozen(policy_folder, tiny):

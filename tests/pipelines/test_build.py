@@ -69,6 +69,7 @@ def test_the_parameters_have_the_defaults_of_a_laptop_run(path):
         "preset": "laptop",
         "seed": 0,
         "overrides": {},
+        "start_from": "",
     }
 
 

@@ -6,9 +6,10 @@ import os
 import pytest
 from PIL.GifImagePlugin import GifImageFile
 
-from models.checkpoint import save_policy, save_world_model
+from models.checkpoint import save_world_model
 from models.config import PolicyConfig, WorldModelConfig
 from models.policy import Policy
+from models.policy_checkpoint import save_policy
 from models.world_model import WorldModel
 from sim_core.world import World
 from viewer.show_frames import main

@@ -45,7 +45,8 @@ def test_outputs_lie_by_pipeline_run_task_and_iteration(run, tmp_path):
     assert (place / "measure" / "0" / "data" / "part").read_text() == "7"
     assert (place / "measure-3" / "1" / "data" / "part").read_text() == "6"
     assert (place / "measure-2" / "1-2" / "data" / "part").read_text() == "3"
-    assert {path.name for path in place.iterdir()} == {"run.json", "measure", "measure-2", "measure-3"}
+    names = {path.name for path in place.iterdir()}
+    assert names == {"run.json", ".attempts", "measure", "measure-2", "measure-3"}
 
 
 def test_run_json_says_what_was_run_and_what_came_of_it(run, tmp_path):

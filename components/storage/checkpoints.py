@@ -1,0 +1,102 @@
+"""The checkpoints of a training, kept where its run lies: `<root>/<pipeline>/<run id>/checkpoints/<task>`."""
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from components.storage import uris
+from components.storage.manifest import INCOMING, MANIFEST, writing
+
+FAILED = "failed.json"
+KEPT = 2  # checkpoints in a bucket: the newest, and the one before it should the newest be damaged
+
+
+class Checkpoints:
+    """The checkpoints of one task's training, and the marker of a failure that no retry mends.
+
+    Args:
+        output: the URI of one of the task's outputs, `<root>/<pipeline>/<run id>/<task>/<execution>/<output>`.
+        identity: what the training's result depends on, as JSON; a failure of any other training is none of this one.
+        start_from: id of the run whose checkpoint of the same task is gone on from where this task has none yet; "" for
+            no run.
+
+    Attributes:
+        uri: where the checkpoints are kept.
+        folder: where the training has its files; it is there if there is something to go on from. In a local root it is
+            the place itself; for a bucket it is temporary, and `save` brings what is in it to the bucket.
+
+    Raises:
+        ValueError, OSError, StorageError: as in `components.storage`.
+    """
+
+    def __init__(self, output: str, identity: dict[str, Any], start_from: str = ""):
+        if "/" in start_from or start_from in (".", ".."):
+            raise ValueError(f"start_from must be the id of a run of this pipeline, got {start_from!r}")
+        run, task, _, _ = output.rsplit("/", 3)
+        self._identity = json.loads(json.dumps(identity))
+        self._scratch = tempfile.TemporaryDirectory(prefix="dreamblock-")  # removed with this object
+        self.uri = uris.join(run, "checkpoints", task)
+        self.folder = uris.local(self.uri, Path(self._scratch.name))
+        if not self._bring(self.uri) and start_from:
+            self._bring(uris.join(run.rpartition("/")[0], start_from, "checkpoints", task))
+
+    def save(self) -> None:
+        """Keep the files that are in `folder` now: all of them or, should it fail or be killed, those of before."""
+        if Path(self.uri) == self.folder:
+            return
+        numbers, copy = _numbers(self.uri), Path(self._scratch.name, "copy")
+        with writing(copy) as files:
+            _copy(_files(self.folder), files)
+        uris.publish(copy, uris.join(self.uri, str(max(numbers, default=0) + 1)))
+        for number in numbers[: 1 - KEPT]:
+            uris.remove(uris.join(self.uri, str(number)))
+
+    def fail(self, error: Exception) -> None:
+        """Leave word that this training fails, however often it is tried."""
+        uris.write_text(uris.join(self.uri, FAILED), json.dumps({"error": str(error), "identity": self._identity}))
+
+    def failure(self) -> str | None:
+        """What this same training failed of before, for good; None if it has not."""
+        try:
+            failed = json.loads(uris.read_text(uris.join(self.uri, FAILED)) or "null")
+            return failed["error"] if failed["identity"] == self._identity else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _bring(self, uri: str) -> bool:
+        """Fill the folder with what is kept at `uri`, the newest that is whole: whether there is anything."""
+        if uris.local(uri, Path(self._scratch.name)) == Path(uri):
+            kept = _files(Path(uri))
+            if kept and Path(uri) != self.folder:
+                _copy(kept, self.folder)
+            return bool(kept)
+        for number in reversed(_numbers(uri)):
+            checkpoint = uris.join(uri, str(number))
+            if uris.whole(checkpoint):
+                uris.fetch(checkpoint, self.folder)
+                return True
+            print(f"  the checkpoint {checkpoint} is not whole, the one before it is taken", file=sys.stderr)
+        return False
+
+
+def _files(folder: Path) -> list[Path]:
+    """The training's own files, of which one that is still written is none."""
+    names = (MANIFEST, FAILED)
+    found = folder.iterdir() if folder.is_dir() else []
+    return [file for file in found if file.name not in names and not file.name.endswith(INCOMING)]
+
+
+def _copy(files: list[Path], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        incoming = folder / f"{file.name}{INCOMING}"
+        shutil.copy(file, incoming)
+        incoming.rename(folder / file.name)
+
+
+def _numbers(uri: str) -> list[int]:
+    """The numbers of the checkpoints in a bucket, in the order in which they were begun."""
+    return sorted(int(name) for name in uris.children(uri) if name.isdecimal())

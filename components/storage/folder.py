@@ -1,0 +1,72 @@
+"""What `components.storage.uris` promises, for local folders."""
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from components.storage.manifest import INCOMING, MANIFEST, verified
+
+
+def exists(uri: str) -> bool:
+    return Path(uri).exists()
+
+
+def children(uri: str) -> list[str]:
+    path = Path(uri)
+    return sorted(child.name for child in path.iterdir() if not child.name.endswith(INCOMING)) if path.is_dir() else []
+
+
+def size(uri: str) -> int:
+    path = Path(uri)
+    return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
+
+
+def read_text(uri: str) -> str | None:
+    try:
+        return Path(uri).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def write_text(uri: str, text: str, new: bool) -> None:
+    path = Path(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incoming = path.with_name(f".{path.name}.{uuid.uuid4().hex}{INCOMING}")  # a name of its own for each writer
+    try:
+        incoming.write_text(text, encoding="utf-8")
+        if new:
+            os.link(incoming, path)  # which, unlike a rename, fails where there is a file
+        else:
+            incoming.rename(path)
+    finally:
+        incoming.unlink(missing_ok=True)
+
+
+def remove(uri: str) -> None:
+    path = Path(uri)
+    if path.is_dir():
+        for manifest in path.rglob(MANIFEST):
+            manifest.unlink()
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def publish(path: Path, uri: str) -> None:
+    destination = Path(uri)
+    if path != destination:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(destination)
+
+
+def fetch(uri: str, path: Path) -> Path:
+    place = Path(uri)
+    return verified(place) if (place / MANIFEST).exists() else place
+
+
+def whole(uri: str) -> bool:
+    try:
+        return bool(verified(uri))
+    except ValueError:
+        return False

@@ -1,0 +1,101 @@
+"""What the steps share that train, or judge what was trained: checkpoints, and failures that are not tried again."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import nn
+
+from components.fingerprint import Code, digest
+from components.progress import progress
+from components.storage import MANIFEST, Checkpoints, exists, join
+from models.signals import end_with_parent
+from models.training import CHECKPOINT, METRICS, OtherTraining, Phase, TrainingError
+
+SECONDS = "DREAMBLOCK_CHECKPOINT_SECONDS"  # a variable and no parameter: what comes out does not depend on it
+Learned = TypeVar("Learned", bound=nn.Module)
+
+
+def identity_of(component: str, config: dict[str, Any], **artifacts: list[Path]) -> dict[str, Any]:
+    """What the result of a step depends on: its parameter, and digests of its code and of the artifacts given to it."""
+    code = Code().reached(f"import components.{component}")
+    contents = {name: [digest((path / MANIFEST).read_bytes()) for path in paths] for name, paths in artifacts.items()}
+    return {"config": config, "code": digest(json.dumps(code)), **contents}
+
+
+def resumable(
+    train: Callable[..., Learned], output: str, identity: dict[str, Any], start_from: str
+) -> tuple[Learned, str]:
+    """What `train(folder, inputs=, **options)` of `models` returns, and the rows of its metrics.
+
+    It goes on from the checkpoint of its task, or of the same task in the run `start_from`, and starts over where that
+    is of another training.
+
+    Args:
+        output: the URI of the step's output.
+        identity: what the result depends on, as `identity_of` gives it.
+
+    Raises:
+        TrainingError: this training fails, now or when it was tried before.
+        ValueError: there is no run `start_from`, or a checkpoint cannot be used.
+        OSError, StorageError: a checkpoint cannot be kept.
+    """
+    if "_KFP_RUNTIME" in os.environ:  # in a container, whose command is a shell
+        end_with_parent()
+    if start_from:
+        _require_run(output, start_from)
+    checkpoints = Checkpoints(output, identity, start_from)
+    with failing_for_good(checkpoints), progress() as show:
+
+        def on_step(phase: Phase, step: int, row: dict[str, float]) -> None:
+            show(phase.name, step, phase.steps, f"loss {row['loss']:.3g}")
+
+        options = {"save_every": checkpoint_seconds(), "on_step": on_step, "on_save": checkpoints.save}
+        run = partial(train, checkpoints.folder, inputs=identity, **options)
+        try:
+            learned = run()
+        except OtherTraining as other:
+            print(f"  {other}; starting over", file=sys.stderr)
+            (checkpoints.folder / CHECKPOINT).unlink()
+            learned = run()
+    return learned, (checkpoints.folder / METRICS).read_text()
+
+
+@contextmanager
+def failing_for_good(checkpoints: Checkpoints) -> Iterator[None]:
+    """A block that a retry does not enter again: when it has raised a TrainingError, a marker says so."""
+    if failure := checkpoints.failure():
+        raise TrainingError(failure)
+    try:
+        yield
+    except TrainingError as error:
+        checkpoints.fail(error)
+        raise
+
+
+def checkpoint_seconds() -> float:
+    """Seconds between checkpoints.
+
+    Raises:
+        ValueError: the environment says something else than a number.
+    """
+    text = os.environ.get(SECONDS, "60")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not seconds >= 0:
+        raise ValueError(f"{SECONDS} must be a number of seconds, got {text!r}")
+    return seconds
+
+
+def _require_run(output: str, run_id: str) -> None:
+    pipeline = output.rsplit("/", 4)[0]
+    if not re.fullmatch(r"\w[\w.-]*", run_id) or not exists(join(pipeline, run_id)):
+        raise ValueError(f"there is no run {run_id!r} in {pipeline} to start from")

@@ -1,0 +1,148 @@
+"""Who is at a run: each process that begins or resumes it leaves a numbered file, and the last of them has it."""
+
+import json
+import os
+import platform
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from components import storage
+from pipelines.engine.outcomes import CACHE
+from pipelines.engine.record import FILE, RunRecord, read_record
+
+ATTEMPTS = ".attempts"  # which no task is called: their names begin with a letter
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process: the machine (or container) that it is on, its number there, and since when it has that number."""
+
+    machine: str
+    number: int
+    began: str
+
+    @property
+    def is_here(self) -> bool:
+        return self.machine == _machine()
+
+    def __str__(self) -> str:
+        return f"process {self.number}" if self.is_here else f"a process on another machine, {self.machine}"
+
+
+def run_uri(root: str | Path, pipeline: str, run_id: str) -> str:
+    """Where a run lies, below a root that is a folder or a URI. Raises a ValueError if the id is no name for a run."""
+    if not re.fullmatch(r"\w[\w.-]*", run_id):
+        raise ValueError(f"a run id is made of letters, digits, dots, dashes and underscores, got {run_id!r}")
+    if run_id == CACHE:
+        raise ValueError(f"a run cannot be called {CACHE!r}: the cache of all runs is kept by that name")
+    place = str(root).rstrip("/") if "://" in str(root) else str(Path(root).absolute())
+    return storage.join(place, pipeline, run_id)
+
+
+def begin(run: str) -> None:
+    """Make the run at a URI this process's, which only one can, and which has yet to write its `run.json`.
+
+    Raises:
+        ValueError: there is such a run, or the root cannot be written.
+    """
+    root, _, run_id = run.rsplit("/", 2)
+    taken = ValueError(f"the run {run_id!r} exists already, in {run}: choose another run id, or --resume it")
+    try:
+        if storage.exists(storage.join(run, FILE)) or _owner(run):
+            raise taken
+        _enter(run, _last(run) + 1)  # after 0, unless it was begun by a process that has ended at once
+    except FileExistsError:
+        raise taken from None
+    except storage.StorageError as error:
+        raise ValueError(str(error)) from error
+    except OSError as error:
+        raise ValueError(f"the root {root} cannot be written: {error.strerror}") from error
+
+
+def take_over(run: str, *, force: bool = False) -> RunRecord:
+    """Make the run at a URI this process's; its record. Raises a ValueError if there is none, or it is another's.
+
+    Args:
+        force: take it also from a process on another machine, of which it cannot be seen whether it lives.
+    """
+    try:
+        record = existing(run)
+        owner = at_work(run, record)
+        if owner and not (force and not owner.is_here):
+            hint = "wait for it, or stop it" if owner.is_here else "if that has gone, add --force"
+            raise ValueError(f"the run {record.run_id!r} is being run by {owner}: {hint}")
+        _enter(run, _last(run) + 1)
+    except FileExistsError:
+        raise ValueError(f"the run {record.run_id!r} is being resumed by another process at this moment") from None
+    except storage.StorageError as error:
+        raise ValueError(str(error)) from error
+    except OSError as error:
+        raise ValueError(f"the run in {run} cannot be written: {error.strerror}") from error
+    return record
+
+
+def existing(run: str) -> RunRecord:
+    """The record of the run at a URI. Raises a ValueError if there is none, or none that can be read."""
+    pipeline, _, run_id = run.rpartition("/")
+    record = read_record(run)
+    if record is None:
+        newest = [other for other in storage.children(pipeline) if other != CACHE][-3:]
+        hint = f"; the newest are {', '.join(newest)}" if newest else ""
+        raise ValueError(f"there is no run {run_id!r} in {pipeline}{hint}")
+    if (record.pipeline, record.run_id) != tuple(run.split("/")[-2:]):
+        raise ValueError(f"{run} holds the record of another run, {record.pipeline}/{record.run_id}")
+    return record
+
+
+def at_work(run: str, record: RunRecord) -> Process | None:
+    """The process that is at the run at a URI, unless it is seen to have ended."""
+    return _owner(run) if record.state == "RUNNING" else None
+
+
+def _owner(run: str) -> Process | None:
+    """The last process that was at a run, unless it is seen to have ended."""
+    try:
+        owner = Process(**json.loads(storage.read_text(_attempt(run, _last(run))) or "{}"))
+        return owner if not owner.is_here or _lives(owner) else None
+    except (ValueError, TypeError, OverflowError):  # the file is damaged, and tells of nobody
+        return None
+
+
+def _enter(run: str, number: int) -> None:
+    me = Process(_machine(), os.getpid(), _began(os.getpid()))
+    storage.write_text(_attempt(run, number), json.dumps(asdict(me)), new=True)
+
+
+def _last(run: str) -> int:
+    names = (name.removesuffix(".json") for name in storage.children(storage.join(run, ATTEMPTS)))
+    return max((int(name) for name in names if name.isdecimal()), default=0)
+
+
+def _attempt(run: str, number: int) -> str:
+    return storage.join(run, ATTEMPTS, f"{number}.json")
+
+
+def _machine() -> str:
+    """This machine's name and, of Linux, the space that its process numbers are in: a container has its own."""
+    space = Path("/proc/self/ns/pid")
+    return f"{platform.node()} {space.readlink()}" if space.is_symlink() else platform.node()
+
+
+def _lives(process: Process) -> bool:
+    try:
+        os.kill(process.number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        pass
+    return _began(process.number) == process.began
+
+
+def _began(number: int) -> str:
+    """When a process began, as Linux counts it; "" where that is not told, and of one that has ended unnoticed."""
+    try:
+        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]

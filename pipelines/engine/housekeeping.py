@@ -1,0 +1,125 @@
+"""The runs below a root: which there are, what they hold, and the removal of those that nobody needs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from components import storage
+from pipelines.engine import attempts, outcomes
+from pipelines.engine.record import FILE, RunRecord, read_record
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it lies below a root, at `uri`."""
+
+    uri: str
+
+    @property
+    def pipeline(self) -> str:
+        return self.uri.rpartition("/")[0]
+
+    @property
+    def run_id(self) -> str:
+        return self.uri.rpartition("/")[2]
+
+    @cached_property
+    def record(self) -> RunRecord | None:
+        """None if `run.json` cannot be read."""
+        try:
+            return read_record(self.uri)
+        except ValueError:
+            return None
+
+    @cached_property
+    def process(self) -> attempts.Process | None:
+        """The one that is at it, as far as can be told."""
+        return attempts.at_work(self.uri, self.record) if self.record else None
+
+    @property
+    def state(self) -> str:
+        """As `run.json` has it, but INTERRUPTED if the process is gone that would have changed it, or UNREADABLE."""
+        if self.record is None:
+            return "UNREADABLE"
+        return "INTERRUPTED" if self.record.state == "RUNNING" and not self.process else self.record.state
+
+    @cached_property
+    def size(self) -> int:
+        """In bytes."""
+        return storage.size(self.uri)
+
+    def has(self, place: str) -> bool:
+        """Whether this run refers to an artifact below the URI `place`. Who knows, if it is unreadable."""
+        if self.record is None:
+            return place.startswith(f"{self.pipeline}/")
+        artifacts = (artifact for task in self.record.tasks for artifact in task.artifacts.values())
+        return any(artifact["uri"].startswith(f"{place}/") for artifact in artifacts)
+
+    def needs(self, other: "Run") -> bool:
+        """Whether this run has outputs of `other`, or is about to, or would go on from its checkpoints."""
+        if self.record is None or self.has(other.uri):
+            return self.has(other.uri)
+        taken = {task.cached_from for task in self.record.tasks} if self.pipeline == other.pipeline else set()
+        begins_there = self.record.state != "SUCCEEDED" and other.run_id in map(str, self.record.parameters.values())
+        return other.run_id in taken or begins_there
+
+
+def runs(root: str) -> list[Run]:
+    """All runs below a root, by pipeline and begin."""
+    found = [run for pipeline in storage.children(root) for run in runs_of(storage.join(root, pipeline))]
+    return sorted(found, key=lambda run: (run.pipeline, run.record.started if run.record else "", run.run_id))
+
+
+def prune(root: str, names: Sequence[str], *, force: bool = False) -> int:
+    """Remove runs, named by their ids, or as `<pipeline>/<run id>`, all of them or none; the bytes that they had.
+
+    A run that is taken from while this happens is safe too: see `Reuse.others`.
+
+    Args:
+        force: also runs that could be resumed, and such as others need.
+
+    Raises:
+        ValueError: there is no such run, somebody is at it, or it is needed.
+    """
+    every = runs(root)
+    asked = list(dict.fromkeys(_named(name, every, root) for name in names))
+    for run in asked:
+        if run.process and (run.process.is_here or not force):
+            hint = "stop it first" if run.process.is_here else "if that has gone, add --force"
+            raise ValueError(f"the run {run.run_id!r} is being run by {run.process}: {hint}")
+        if not force and run.state != "SUCCEEDED":
+            raise ValueError(f"the run {run.run_id!r} ({run.state.lower()}) can be resumed: to remove it, add --force")
+    forgotten = {entry: text for run in asked for entry, text in outcomes.forget(run.pipeline, run.run_id).items()}
+    for run in [] if force else asked:
+        users = [other.run_id for other in runs(root) if other not in asked and other.needs(run)]
+        if users:
+            for entry, text in forgotten.items():
+                storage.write_text(entry, text)
+            raise ValueError(
+                f"the run {run.run_id!r} is needed by {', '.join(map(repr, users))}: to remove it, add --force"
+            )
+    freed = sum(run.size for run in asked)
+    for run in asked:
+        for name in storage.children(run.uri):
+            if name != FILE:  # which goes last: as long as it is there, the run can be found and pruned again
+                storage.remove(storage.join(run.uri, name))
+        storage.remove(run.uri)
+    return freed
+
+
+def runs_of(pipeline: str) -> Iterator[Run]:
+    """The runs of the pipeline at a URI."""
+    for run_id in storage.children(pipeline):
+        uri = storage.join(pipeline, run_id)
+        if run_id != outcomes.CACHE and storage.exists(storage.join(uri, FILE)):
+            yield Run(uri)
+
+
+def _named(name: str, every: Sequence[Run], root: str) -> Run:
+    found = [run for run in every if name in (run.run_id, run.uri.removeprefix(f"{root}/"))]
+    if not found:
+        raise ValueError(f"there is no run {name!r} in {root}; --list shows those that there are")
+    if len(found) > 1:
+        pipelines = " or ".join(run.uri.removeprefix(f"{root}/") for run in found)
+        raise ValueError(f"there is more than one run {name!r} in {root}: say {pipelines}")
+    return found[0]

@@ -1,0 +1,201 @@
+"""A local folder and a bucket do the same: text, artifacts, single files and trees, one of many writers, removal.
+
+python -m pytest tests/components/test_storage_uris.py
+"""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from components import storage
+from components.storage import MANIFEST, StorageError
+
+
+@pytest.fixture(params=["local", "bucket"])
+def root(request, tmp_path) -> str:
+    """A place for runs, of each kind."""
+    return str(tmp_path / "root") if request.param == "local" else request.getfixturevalue("bucket") + "/some/prefix"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes an artifact as a step does, in the place of this process for a URI, and publishes it."""
+
+    def write(uri: str, content: bytes) -> None:
+        place = storage.local(uri, tmp_path / "scratch")
+        with storage.writing(place) as folder:
+            (folder / "weights.bin").write_bytes(content)
+            (folder / "about.json").write_text("{}")
+        storage.publish(place, uri)
+
+    return write
+
+
+def test_text_is_read_as_it_was_written(root):
+    uri = storage.join(root, "run", "run.json")
+    assert storage.read_text(uri) is None
+    storage.write_text(uri, "länger\n")
+    storage.write_text(uri, "kurz")
+    assert storage.read_text(uri) == "kurz"
+    assert storage.children(storage.join(root, "run")) == ["run.json"]
+
+
+def test_one_of_many_writers_of_a_new_file_wins(root):
+    uri = storage.join(root, "claimed")
+
+    def claim(number: int) -> bool:
+        try:
+            storage.write_text(uri, "the same text of all", new=True)
+        except FileExistsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(claim, range(8))) == 1
+    assert storage.read_text(uri) == "the same text of all"
+    assert storage.children(root) == ["claimed"]
+
+
+def test_an_artifact_comes_back_as_it_went(root, write, tmp_path):
+    uri = storage.join(root, "run", "train", "0", "model")
+    write(uri, b"whole")
+    assert storage.whole(uri)
+    there = storage.fetch(uri, tmp_path / "elsewhere")
+    assert (storage.verified(there) / "weights.bin").read_bytes() == b"whole"
+    assert storage.fetch(uri, tmp_path / "elsewhere") == there
+    assert storage.read_text(storage.join(uri, MANIFEST)) == (there / MANIFEST).read_text()
+
+
+def test_a_file_and_a_folder_without_manifest_come_back_too(root, tmp_path):
+    page, tree = storage.join(root, "page"), storage.join(root, "tree")
+    for uri, name in ((page, ""), (tree, "deep/leaf")):
+        place = storage.local(uri, tmp_path / "scratch")
+        file = place / name if name else place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"text of {name}")
+        storage.publish(place, uri)
+    assert storage.fetch(page, tmp_path / "a").read_text() == "text of "
+    assert (storage.fetch(tree, tmp_path / "b") / "deep" / "leaf").read_text() == "text of deep/leaf"
+
+
+def test_names_sizes_and_existence_are_those_of_what_was_written(root, write):
+    write(storage.join(root, "run", "train", "0", "model"), b"12345")
+    storage.write_text(storage.join(root, "run", "run.json"), "123")
+    storage.write_text(storage.join(root, "runs"), "a name that begins alike")
+    assert storage.children(storage.join(root, "run")) == ["run.json", "train"]
+    assert storage.children(storage.join(root, "nothing")) == []
+    assert storage.size(storage.join(root, "run", "run.json")) == 3
+    model = storage.join(root, "run", "train", "0", "model")
+    assert storage.size(model) == 7 + storage.size(storage.join(model, MANIFEST))
+    assert storage.exists(storage.join(root, "run"))
+    assert storage.exists(storage.join(root, "runs"))
+    assert not storage.exists(storage.join(root, "ru"))
+
+
+def test_what_is_removed_is_gone_and_its_neighbours_stay(root, write):
+    for run in ("k", "k2"):
+        write(storage.join(root, run, "train", "0", "model"), b"x")
+    storage.write_text(storage.join(root, "k", "run.json"), "{}")
+    storage.remove(storage.join(root, "k"))
+    assert storage.children(root) == ["k2"]
+    assert storage.whole(storage.join(root, "k2", "train", "0", "model"))
+    storage.remove(storage.join(root, "k2", "train", "0", "model", MANIFEST))
+    assert not storage.whole(storage.join(root, "k2", "train", "0", "model"))
+
+
+@pytest.mark.parametrize("part", ["weights.bin", "about.json", MANIFEST])
+def test_an_artifact_of_which_something_is_missing_or_another_is_not_whole(root, write, part, tmp_path):
+    altered, missing = storage.join(root, "altered"), storage.join(root, "missing")
+    for uri in (altered, missing):
+        write(uri, b"whole")
+    storage.write_text(storage.join(altered, part), "other")
+    storage.remove(storage.join(missing, part))
+    assert not storage.whole(altered)
+    assert not storage.whole(missing)
+    with pytest.raises(ValueError, match=part.partition(".")[0]):
+        storage.fetch(altered, tmp_path / "altered")
+    if part != MANIFEST:
+        with pytest.raises(ValueError, match=part):
+            storage.fetch(missing, tmp_path / "missing")
+    assert not (tmp_path / "altered").exists()
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/key", "minio://bucket/key", "http://host", "gs:///key", "gs://"])
+def test_what_is_no_place_for_a_run_is_refused_by_name(uri):
+    with pytest.raises(ValueError, match=uri):
+        storage.exists(uri)
+
+
+def test_an_artifact_in_a_bucket_is_never_overwritten(bucket, write, tmp_path):
+    write(f"{bucket}/model", b"first")
+    write(f"{bucket}/model", b"first")
+    with pytest.raises(StorageError, match=f"{bucket}/model .*another"):
+        write(f"{bucket}/model", b"second")
+    assert (storage.fetch(f"{bucket}/model", tmp_path / "model") / "weights.bin").read_bytes() == b"first"
+
+
+def test_what_a_killed_writer_left_in_a_bucket_is_nobodys(bucket, write, tmp_path):
+    storage.write_text(f"{bucket}/model/weights.bin", "half")
+    assert not storage.whole(f"{bucket}/model")
+    write(f"{bucket}/model", b"whole")
+    assert (storage.fetch(f"{bucket}/model", tmp_path / "model") / "weights.bin").read_bytes() == b"whole"
+
+
+def test_two_writers_of_one_artifact_do_not_mix(bucket, tmp_path):
+    def publish(number: int) -> bool:
+        folder = tmp_path / str(number)
+        with storage.writing(folder) as files:
+            for name in "abcdef":
+                (files / name).write_text(f"{name} of {number}")
+        try:
+            storage.publish(folder, f"{bucket}/model")
+        except StorageError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        won = [number for number, whole in enumerate(pool.map(publish, range(4))) if whole]
+    assert len(won) <= 1
+    if won:
+        files = storage.fetch(f"{bucket}/model", tmp_path / "back")
+        assert {(files / name).read_text() for name in "abcdef"} == {f"{name} of {won[0]}" for name in "abcdef"}
+    else:
+        assert not storage.whole(f"{bucket}/model")
+
+
+def test_a_manifest_in_a_bucket_cannot_lead_out_of_its_artifact(bucket, tmp_path):
+    described = {"size": 1, "crc32c": "AAAAAA=="}
+    for name in ("../outside", "/etc/outside", "deep/inside"):
+        manifest = json.dumps({"format": 1, "files": {name: described}})
+        storage.write_text(f"{bucket}/model/{MANIFEST}", manifest)
+        storage.write_text(f"{bucket}/outside", "x")
+        with pytest.raises(ValueError, match=name):
+            storage.fetch(f"{bucket}/model", tmp_path / "in" / "model")
+    assert not list(tmp_path.glob("**/outside"))
+
+
+@pytest.mark.parametrize("name", ["../outside", "deep/../../../outside"])
+def test_an_object_in_a_bucket_cannot_lead_out_of_its_folder(bucket, tmp_path, name):
+    storage.write_text(f"{bucket}/tree/{name}", "x")
+    with pytest.raises(ValueError, match="leads out"):
+        storage.fetch(f"{bucket}/tree", tmp_path / "in" / "tree")
+    assert not list(tmp_path.glob("**/outside"))
+
+
+def test_a_bucket_that_does_not_exist_is_never_taken_for_an_empty_one(bucket):
+    for ask in (storage.exists, storage.children, storage.size, storage.read_text, storage.whole):
+        with pytest.raises(StorageError, match="no bucket gs://nowhere: gcloud storage buckets create gs://nowhere"):
+            ask("gs://nowhere/run")
+
+
+def test_missing_credentials_are_said_with_the_command_that_mends_it(monkeypatch, tmp_path):
+    from components.storage.bucket import client
+
+    for name in ("STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    client.cache_clear()
+    with pytest.raises(StorageError, match=r"credentials.*gcloud auth application-default login"):
+        storage.children("gs://bucket/root")

@@ -1,0 +1,257 @@
+"""The list of runs, what is removed and what never: python -m pytest tests/pipelines/engine/test_housekeeping.py"""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+from kfp import dsl
+
+from components import storage
+from pipelines.engine import outcomes
+from pipelines.engine.attempts import ATTEMPTS
+from pipelines.engine.execute import TaskFailed, execute, resume
+from pipelines.engine.housekeeping import prune, runs
+
+component = partial(dsl.component, base_image="python:3.11", install_kfp_package=False)
+
+
+def read_json(uri):
+    return json.loads(storage.read_text(uri) or "")
+
+
+@component
+def make(value: int, made: dsl.Output[dsl.Dataset]):
+    from pathlib import Path
+
+    Path(made.path).write_text(str(value) * 1000)
+
+
+@component
+def use(made: dsl.Input[dsl.Dataset], broken: bool, start_from: str):
+    if broken:
+        raise ValueError("it is broken")
+
+
+@dsl.pipeline(name="making")
+def making(value: int = 8, broken: bool = False, start_from: str = ""):
+    use(made=make(value=value).outputs["made"], broken=broken, start_from=start_from)
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def root(request, tmp_path):
+    return f"{request.getfixturevalue('bucket')}/runs" if request.param == "bucket" else str(tmp_path / "runs")
+
+
+@pytest.fixture
+def spec(compiled):
+    return compiled(making)
+
+
+@pytest.fixture
+def run(spec, root):
+    def run(run_id, **parameters):
+        try:
+            execute(spec, parameters, root, run_id, threads=1, cache=True)
+        except TaskFailed:
+            assert parameters["broken"]
+
+    return run
+
+
+def states(root):
+    return {run.run_id: run.state for run in runs(root)}
+
+
+def sources(run):
+    return [task.cached_from for task in run.record.tasks]
+
+
+def test_a_list_has_every_run_its_state_and_its_size(run, root):
+    assert runs(root) == []
+    run("a")
+    run("b", broken=True)
+    assert states(root) == {"a": "SUCCEEDED", "b": "FAILED"}
+    first, second = runs(root)
+    assert 1000 < first.size < 20000
+    assert second.size < first.size, "what is taken is not there twice"
+    assert first.record
+    assert first.record.seconds > 0
+
+
+def test_a_run_without_its_process_is_interrupted_and_one_with_it_is_running(run, root):
+    run("a")
+    place = f"{root}/making/a"
+    text = (storage.read_text(f"{place}/run.json") or "").replace('"state": "SUCCEEDED"', '"state": "RUNNING"', 1)
+    storage.write_text(f"{place}/run.json", text)
+    assert states(root) == {"a": "RUNNING"}, "this process, which is alive"
+    with pytest.raises(ValueError, match=r"the run 'a' is being run by process .*: stop it first"):
+        prune(root, ["a"], force=True)
+    attempt = f"{place}/{ATTEMPTS}/1.json"
+    storage.write_text(attempt, json.dumps(read_json(attempt) | {"began": "1"}))
+    assert states(root) == {"a": "INTERRUPTED"}
+    with pytest.raises(ValueError, match=r"the run 'a' \(interrupted\) can be resumed: to remove it, add --force"):
+        prune(root, ["a"])
+    prune(root, ["a"], force=True)
+    assert runs(root) == []
+
+
+def test_a_pruned_run_is_gone_and_nothing_is_taken_from_it(run, root):
+    run("a")
+    run("b", value=3)
+    size = runs(root)[0].size
+    assert prune(root, ["a"]) == size
+    assert states(root) == {"b": "SUCCEEDED"}
+    assert not storage.exists(f"{root}/making/a")
+    assert {read_json(f"{root}/making/cache/{entry}")["run"] for entry in cached(root)} == {"b"}
+    run("c")
+    run("d", value=3)
+    taken = {run.run_id: sources(run)[0] for run in runs(root)}
+    assert taken == {"b": None, "c": None, "d": "b"}
+
+
+def cached(root):
+    return storage.children(f"{root}/making/{outcomes.CACHE}")
+
+
+def test_what_another_runs_cache_refers_to_stays_unless_forced(run, root):
+    run("a")
+    run("b")
+    before = cached(root)
+    with pytest.raises(ValueError, match="the run 'a' is needed by 'b': to remove it, add --force"):
+        prune(root, ["a"])
+    assert states(root) == {"a": "SUCCEEDED", "b": "SUCCEEDED"}
+    assert cached(root) == before, "and it can still be taken from"
+    assert storage.read_text(f"{root}/making/a/make/0/made") == "8" * 1000
+    prune(root, ["a", "b"])
+    assert states(root) == {}
+    run("c")
+    run("d")
+    prune(root, ["c"], force=True)
+    assert states(root) == {"d": "SUCCEEDED"}
+
+
+def test_of_several_all_are_removed_or_none(run, root):
+    run("a")
+    run("b", value=3, broken=True)
+    for names in (["a", "b"], ["a", "nobody"]):
+        with pytest.raises(ValueError):  # noqa: PT011  which one is tested elsewhere
+            prune(root, names)
+    assert states(root) == {"a": "SUCCEEDED", "b": "FAILED"}
+
+
+def test_what_a_resumable_run_needs_stays(run, root):
+    run("a")
+    run("b", broken=True)
+    with pytest.raises(ValueError, match="the run 'a' is needed by 'b'"):
+        prune(root, ["a"])
+    run("c", value=3)
+    run("d", value=4, broken=True, start_from="c")
+    with pytest.raises(ValueError, match="the run 'c' is needed by 'd'"):
+        prune(root, ["c"])
+    with pytest.raises(ValueError, match=r"the run 'd' \(failed\) can be resumed"):
+        prune(root, ["d"])
+    prune(root, ["d"], force=True)
+    prune(root, ["c"])
+    assert states(root) == {"a": "SUCCEEDED", "b": "FAILED"}
+
+
+def test_a_run_that_cannot_be_read_is_listed_and_may_need_anything(run, root):
+    run("a")
+    run("b", value=3)
+    storage.write_text(f"{root}/making/b/run.json", "{")
+    assert states(root) == {"a": "SUCCEEDED", "b": "UNREADABLE"}
+    with pytest.raises(ValueError, match="the run 'a' is needed by 'b'"):
+        prune(root, ["a"])
+    prune(root, ["b"], force=True)
+    prune(root, ["a"])
+
+
+def test_a_run_taken_from_while_it_is_pruned_is_kept_or_not_taken(run, root, monkeypatch):
+    run("a")
+    forget = outcomes.forget
+
+    def late(pipeline, run_id):  # another run finds the outcome, and the prune goes on before it has claimed it
+        forgotten = forget(pipeline, run_id)
+        run("b")
+        return forgotten
+
+    monkeypatch.setattr(outcomes, "forget", late)
+    prune(root, ["a"])
+    (left,) = runs(root)
+    assert (left.run_id, sources(left)) == ("b", [None, None])
+
+
+def test_a_run_claimed_just_before_the_prune_looks_is_kept(run, root, monkeypatch):
+    run("a")
+    known, calls = outcomes.known, []
+
+    def slow(pipeline, identity):  # the prune comes after the claim, and before the last look
+        calls.append(identity)
+        if len(calls) == 2:
+            with pytest.raises(ValueError, match="the run 'a' is needed by 'b'"):
+                prune(root, ["a"])
+        return known(pipeline, identity)
+
+    monkeypatch.setattr(outcomes, "known", slow)
+    run("b")
+    assert len(calls) > 2
+    assert sources(runs(root)[1])[0] == "a"
+    assert storage.read_text(f"{root}/making/a/make/0/made") == "8" * 1000
+
+
+def test_a_prune_that_was_interrupted_can_be_asked_for_again(run, root, monkeypatch):
+    run("a")
+    remove = storage.remove
+    removed: list[str] = []
+
+    def stop(uri):
+        if "/a/" in uri:
+            if removed:
+                raise KeyboardInterrupt
+            removed.append(uri)
+        remove(uri)
+
+    monkeypatch.setattr(storage, "remove", stop)
+    with pytest.raises(KeyboardInterrupt):
+        prune(root, ["a"])
+    monkeypatch.undo()
+    assert states(root) == {"a": "SUCCEEDED"}
+    run("b")
+    assert sources(runs(root)[1])[0] is None, "half of a run is nothing to take from"
+    prune(root, ["a"])
+    assert states(root) == {"b": "SUCCEEDED"}
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_names_that_are_none_or_two_are_refused(run, root):
+    run("a")
+    with pytest.raises(ValueError, match=r"there is no run 'b' in .*; --list shows those that there are"):
+        prune(root, ["b"])
+    other = Path(root) / "other" / "a"
+    other.mkdir(parents=True)
+    (other / "run.json").write_text((Path(root) / "making" / "a" / "run.json").read_text())
+    with pytest.raises(ValueError, match=r"there is more than one run 'a' in .*: say making/a or other/a"):
+        prune(root, ["a"])
+    prune(root, ["making/a"], force=True)
+    assert [run.uri for run in runs(root)] == [str(other)]
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_what_is_no_run_is_neither_listed_nor_removed(run, root):
+    run("a")
+    (Path(root) / "making" / "notes").mkdir()
+    (Path(root) / "file").touch()
+    assert list(states(root)) == ["a"]
+    with pytest.raises(ValueError, match="there is no run 'cache'"):
+        prune(root, ["cache"], force=True)
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_a_forced_prune_leaves_a_run_that_can_be_resumed(run, spec, root):
+    run("a")
+    run("b", broken=True)
+    prune(root, ["a"], force=True)
+    with pytest.raises(TaskFailed, match="it is broken"):
+        resume(spec, root, "b")
+    assert sources(runs(root)[0]) == [None, None], "what was taken is made anew"

@@ -1,0 +1,158 @@
+"""A run that is killed with SIGKILL again and again, anywhere, and resumed, ends with the bytes of one left alone.
+
+python -m pytest -m long tests/test_kills.py -s      (KILLS_SEED=... for the same moments once more)
+"""
+
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components import storage
+from models.checkpoint import load_training
+from models.training import CHECKPOINT
+
+PROJECT = Path(__file__).parents[1]
+SEED = int(os.environ.get("KILLS_SEED", time.time_ns() % 10**6))
+SETTINGS = {
+    "data.episodes": 512,
+    "data.shards": 2,
+    "world_model_training.autoencoder_steps": 300,
+    "world_model_training.dynamics_steps": 300,
+    "check.largest_error": 100,
+    "policy_training.steps": 250,
+    "evaluation.episodes": 40,
+}
+KILLS = {"plan": 1, "generate-data": 3, "train-world-model": 7, "check": 1, "train-policy": 5, "evaluate": 3}
+STAGES = list(KILLS)
+IMPORTS = 2.0  # seconds, or more, until a step that is resumed has torch
+
+pytestmark = pytest.mark.long
+
+
+def start(root, *arguments):
+    return subprocess.Popen(
+        [sys.executable, PROJECT / "local_runner.py", "--root", str(root), "--checkpoint-seconds", "2", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def begin(root, run_id):
+    sets = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+    return start(root, "--preset", "smoke", "--no-cache", "--run-id", run_id, *sets)
+
+
+def resume(root, run_id):
+    """As `begin` if the run was killed before there was anything of it."""
+    if storage.exists(storage.join(str(root), "dreamblock", run_id, "run.json")):
+        return start(root, "--resume", run_id)
+    return begin(root, run_id)
+
+
+def finish(process):
+    with process:
+        said = process.stderr.read()
+    assert process.returncode == 0, said
+
+
+def tasks(root, run_id):
+    text = storage.read_text(storage.join(str(root), "dreamblock", run_id, "run.json"))
+    return json.loads(text)["tasks"] if text else []
+
+
+def results(root, run_id, scratch):
+    """The bytes of all that a run's steps made, but for what has its id or the time in it."""
+    found = {}
+    for task in tasks(root, run_id):
+        for name, artifact in task["artifacts"].items():
+            if artifact["type"] in ("system.Metrics", "system.HTML"):
+                continue
+            folder = storage.fetch(artifact["uri"], scratch / run_id / task["name"] / task["execution"] / name)
+            for file in storage.verified(folder).iterdir():
+                if file.name not in (storage.MANIFEST, "report.html"):
+                    found[task["name"], task["execution"], file.name] = file.read_bytes()
+    return found
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A run that nothing happens to: what it made, and the seconds that each of its stages took."""
+    root = tmp_path_factory.mktemp("alone")
+    finish(begin(root, "alone"))
+    seconds = dict.fromkeys(STAGES, 0.0)
+    for task in tasks(root, "alone"):
+        seconds[task["name"]] += task["seconds"]
+    return results(root, "alone", root), seconds
+
+
+def killed(process, root, run_id, stage, delay):
+    """Kill a process `delay` seconds after its run has reached a stage, and return how long it has lived."""
+    began = time.monotonic()
+    with process:
+        for line in process.stderr:  # until it is at the run
+            if line.startswith("run: "):
+                break
+        while not any(STAGES.index(task["name"]) >= STAGES.index(stage) for task in tasks(root, run_id)):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.02)
+        time.sleep(delay)
+        assert process.poll() is None, f"there was nothing left to kill: {process.stderr.read()}"
+        process.send_signal(signal.SIGKILL)
+    return time.monotonic() - began
+
+
+def moments(kills, seconds):
+    """Stages, and seconds after they are reached, in the order in which the kills are to come."""
+    draw = random.Random(SEED)
+    print(f"KILLS_SEED={SEED}")
+    trainings = {"train-world-model", "train-policy"}
+    return [
+        (stage, draw.uniform(0, seconds[stage] / 2 + IMPORTS * (stage in trainings)))
+        for stage, times in kills.items()
+        for _ in range(times)
+    ]
+
+
+def test_a_run_killed_twenty_times_ends_with_the_bytes_of_one_left_alone(alone, tmp_path):
+    expected, seconds = alone
+    run, lost, places = tmp_path / "dreamblock" / "killed", [], []
+    for stage, delay in moments(KILLS, seconds):
+        lived = killed(resume(tmp_path, "killed"), tmp_path, "killed", stage, delay)
+        kept = [run.rglob(name) for name in (CHECKPOINT, storage.MANIFEST)]
+        newest = max((file.stat().st_mtime for files in kept for file in files), default=0)
+        lost.append(min(lived, time.time() - newest))
+        for checkpoint in run.rglob(CHECKPOINT):
+            facts = load_training(checkpoint)[1]
+            places.append((checkpoint.parent.name, facts["phase"], facts["step"]))
+    finish(resume(tmp_path, "killed"))
+    print(f"{len(lost)} kills; work lost at each: median {statistics.median(lost):.1f} s, worst {max(lost):.1f} s")
+    resumed = {place for place in places if place[2]}
+    print("trainings were gone on from these places in the middle of a phase:", *sorted(resumed))
+
+    assert len(lost) == 20
+    assert resumed
+    made = results(tmp_path, "killed", tmp_path)
+    assert made.keys() == expected.keys()
+    assert [place for place in made if made[place] != expected[place]] == []
+    assert {name for _, _, name in made} >= {"frames.npy", "weights.safetensors", "evaluation.json", "policy.gif"}
+    assert not list(tmp_path.rglob("*incoming*"))
+
+
+def test_a_run_in_a_bucket_killed_in_both_trainings_ends_with_the_same_bytes_too(alone, bucket, tmp_path):
+    expected, seconds = alone
+    kills = {"train-world-model": 1, "train-policy": 1}
+    for stage, delay in moments(kills, seconds):
+        killed(resume(bucket, "killed"), bucket, "killed", stage, delay)
+    finish(resume(bucket, "killed"))
+    made = results(bucket, "killed", tmp_path)
+    assert made.keys() == expected.keys()
+    assert [place for place in made if made[place] != expected[place]] == []
