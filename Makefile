@@ -8,7 +8,7 @@ RUN ?=
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long lint compile lock run_model_show_frames run_policy_show_frames clean
+.PHONY: help install run test test-long lint compile score lock run_model_show_frames run_policy_show_frames clean
 
 help: ## List the commands
 	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 26
@@ -33,6 +33,9 @@ lint: $(VENV)/installed-dev ## Format, rules and types
 
 compile: $(VENV)/installed ## Write pipeline.yaml for Kubeflow
 	$(BIN)/python -m pipelines.compile -o pipeline.yaml
+
+score: $(VENV)/installed ## Score the pretrained weights on the audit episodes and write docs/score.md
+	$(BIN)/python -m viewer.score
 
 run_model_show_frames: $(VENV)/installed ## A dream beside the truth, as frames and a GIF in frames/
 	$(BIN)/python -m viewer.show_frames model $(if $(RUN),--run $(RUN))
