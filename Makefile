@@ -8,7 +8,7 @@ RUN ?=
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long lint compile lock run_model_show_frames run_policy_show_frames clean
+.PHONY: help install run test test-long lint compile score lock run_model_show_frames run_policy_show_frames clean
 
 help: ## List the commands
 	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 26
@@ -34,6 +34,9 @@ lint: $(VENV)/installed-dev ## Format, rules and types
 compile: $(VENV)/installed ## Write pipeline.yaml for Kubeflow
 	$(BIN)/python -m pipelines.compile -o pipeline.yaml
 
+score: $(VENV)/installed ## Score the pretrained weights on the audit episodes and write docs/score.md
+	$(BIN)/python -m viewer.score
+
 run_model_show_frames: $(VENV)/installed ## A dream beside the truth, as frames and a GIF in frames/
 	$(BIN)/python -m viewer.show_frames model $(if $(RUN),--run $(RUN))
 
@@ -50,10 +53,11 @@ lock: $(VENV)/installed-dev ## Renew the exact versions after a change of pyproj
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed and no python3 was found: install it, or name it with PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1): name another with PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no virtual environment could be made; Debian and Ubuntu need: apt install python3.11-venv"; exit 1; }
 
 $(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e .
+	@echo "Installing into $(VENV); torch is large, so this can take minutes."
+	$(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock -e .
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -79,7 +79,7 @@ class CheckConfig:
 
     episodes: int = 300  # of the validation set
     horizon: int = 5  # timesteps
-    largest_error: float = 3.0  # px, mean centroid error at the horizon
+    largest_error: float = 5.0  # px, mean centroid error at the horizon; copying the last frame is off by 14
 
     def __post_init__(self):
         require_at_least(self, 1, "episodes", "horizon")

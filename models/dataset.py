@@ -46,6 +46,8 @@ class Dataset:
                 raise ValueError(
                     f"the shards of a dataset must be alike: {folder} holds {shard.shape[1:]}, not {first}"
                 )
+            if (world := _world(folder)) != self.world:
+                raise ValueError(f"the shards of a dataset must be alike: {folder} is of {world}, not {self.world}")
             if pushed.shape != (*shard.shape[:2], 2):
                 raise ValueError(f"{folder} holds forces {pushed.shape} for frames {shard.shape}")
         self.forces: Float[Tensor, "episodes timesteps 2"] = torch.from_numpy(np.concatenate(forces))

@@ -28,7 +28,7 @@ def dream_figures(
     from there on. What cannot be computed is None.
     """
     episodes = random_episodes(which, range(count), context + horizon - 1, world)
-    error, shared = compare_dreams(model, episodes, context, world)
+    error, shared = (each.mean(axis=2) for each in compare_dreams(model, episodes, context, world))
     touched = wall_contact(episodes, context)
     figures = {
         "mean": error,
@@ -62,7 +62,7 @@ def dream_errors(
 ) -> Float[np.ndarray, "episodes horizon"]:
     """Centroid errors (px) on the first `count` episodes of a set."""
     episodes = random_episodes(which, range(count), context + horizon - 1, world, seed)
-    return compare_dreams(model, episodes, context, world)[0]
+    return compare_dreams(model, episodes, context, world)[0].mean(axis=2)
 
 
 def dream_frames(
@@ -78,16 +78,16 @@ def dream_frames(
 
 def compare_dreams(
     model: WorldModel, episodes: Episodes, context: int, world: World
-) -> tuple[Float[np.ndarray, "episodes horizon"], Float[np.ndarray, "episodes horizon"]]:
-    """Centroid error (px) and overlap of the dreams after the context, each the mean over a timestep's frames."""
+) -> tuple[Float[np.ndarray, "episodes horizon frame"], Float[np.ndarray, "episodes horizon frame"]]:
+    """Centroid error (px) and overlap of the dreams in each frame after the context."""
     centres = true_centres(episodes, context, world)
-    errors, overlaps = np.empty((2, *centres.shape[:2]), np.float32)
+    errors, overlaps = np.empty((2, *centres.shape[:3]), np.float32)
     for first in range(0, len(centres), CHUNK):
         chunk = slice(first, first + CHUNK)
         truth = render(episodes.positions[chunk], world)
         dream = torch.sigmoid(dream_logits(model, truth[:, :context], episodes.forces[chunk]))
-        errors[chunk] = centroid_error(dream, centres[chunk]).mean(-1)
-        overlaps[chunk] = overlap(dream, torch.from_numpy(truth[:, context:])).mean(-1)
+        errors[chunk] = centroid_error(dream, centres[chunk])
+        overlaps[chunk] = overlap(dream, torch.from_numpy(truth[:, context:]))
     return errors, overlaps
 
 

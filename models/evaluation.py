@@ -12,7 +12,7 @@ from sim_core.world import World
 
 SCHEMA = 1  # rises when a key changes its meaning
 SEED = 0  # what is judged on is the same whatever the run's seed: `sim_core.episodes` ignores it for these sets
-DREAMS = (("evaluation", 1), ("evaluation", 3), ("as_the_original", 1), ("as_the_original", 3))  # sets and contexts
+CONTEXTS = (1, 3)
 
 
 def evaluate(
@@ -21,14 +21,19 @@ def evaluate(
     world: World,
     config: EvaluationConfig,
     on_progress: Callable[[int, int], None] = lambda done, parts: None,
+    which: str = "evaluation",
 ) -> dict[str, Any]:
-    """All figures, as JSON. `on_progress` is told how many parts are done, and of how many, after each."""
+    """All figures on a set of episodes, and of the dreams also as the original's were measured, as JSON.
+
+    `on_progress` is told how many parts are done, and of how many, after each.
+    """
+    parts = [(episodes, context) for episodes in (which, "as_the_original") for context in CONTEXTS]
     dreams = []
-    for which, context in DREAMS:
-        dreams.append(dream_figures(model, world, which, config.episodes, context, config.horizon))
-        on_progress(len(dreams), len(DREAMS) + 1)
-    goals = goal_reaching(model, policy, world, "evaluation", config.episodes, config.timesteps)
-    on_progress(len(DREAMS) + 1, len(DREAMS) + 1)
+    for episodes, context in parts:
+        dreams.append(dream_figures(model, world, episodes, config.episodes, context, config.horizon))
+        on_progress(len(dreams), len(parts) + 1)
+    goals = goal_reaching(model, policy, world, which, config.episodes, config.timesteps)
+    on_progress(len(parts) + 1, len(parts) + 1)
     return {
         "schema": SCHEMA,
         "raster": world.raster,

@@ -36,7 +36,8 @@ def noisy_errors(
     sigmas: Float[np.ndarray, " sigmas"], episodes: Episodes, context: int, world: World, seed: int = 0
 ) -> Float64[np.ndarray, "sigmas horizon"]:
     """Mean error (px) by horizon of the exact simulator, started from the true state at the end of the context plus
-    Gaussian noise of sigma px and sigma / 2 px/frame. It is the same noise for every sigma, only larger."""
+    Gaussian noise of sigma px and sigma / 2 px/frame; a start beyond a wall is moved onto it. It is the same noise for
+    every sigma, only larger."""
     position, velocity = episodes.positions[:, context - 1, -1], episodes.velocities[:, context - 1, -1]
     forces, truth = episodes.forces[:, context:], episodes.positions[:, context:]
     noise = np.random.default_rng(seed).standard_normal((2, DRAWS, *position.shape))

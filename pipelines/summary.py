@@ -17,9 +17,9 @@ FIGURES = ("dream_h5_px", "settled", "settle_ratio")  # of an evaluation, in the
 HORIZONS = (1, 5, 10)
 CONTROLLERS = ("policy", "oracle", "zero_force")
 GOAL_FIGURES = (
+    ("final_px_mean", "distance at the end, mean px"),
     ("settled", "settled, share"),
     ("settle_frames_mean", "time to settle, mean frames"),
-    ("final_px_mean", "distance at the end, mean px"),
 )
 
 
@@ -123,25 +123,36 @@ def _size(size: int) -> str:
 def _evaluation(uri: str) -> list[str]:
     figures = json.loads(storage.read_text(storage.join(uri, "evaluation.json")) or "")
     dreams = [dream for dream in figures["dream"] if dream["set"] == "evaluation"]
-    controllers = {name: figures["goal_reaching"]["controllers"][name] for name in CONTROLLERS}
     model, policy, report = (storage.join(uri, name) for name in ("model.gif", "policy.gif", "report.html"))
     links = [report] if "://" in report else [report, Path(report).as_uri()]
     return [
         _dreams(max(dreams, key=lambda dream: dream["context"])),
-        tabulate(
-            [(label, *(figures[key] for figures in controllers.values())) for key, label in GOAL_FIGURES],
-            ("goal-reaching", *(name.replace("_", " ") for name in controllers)),
-            floatfmt=".2f",
-        ),
+        _goals(figures["goal_reaching"]),
+        f"In brackets: 95 % bootstrap intervals over {figures['episodes']} episodes.",
         f"films: {model}\n       {policy}\nreport: " + "\n        ".join(links),
     ]
 
 
 def _dreams(dream: dict[str, Any]) -> str:
     places = {horizon: dream["horizon"].index(horizon) for horizon in HORIZONS if horizon in dream["horizon"]}
+    error, copied = dream["centroid_error_px"]["mean"], dream["copy_last_px"]
+    of_error, of_copied = dream["intervals"]["mean"], dream["intervals"]["copy_last_px"]
     rows = [
-        ("dream", *(dream["centroid_error_px"]["mean"][place] for place in places.values())),
-        ("copy of the last frame", *(dream["copy_last_px"][place] for place in places.values())),
+        ("dream", *(_figure(error[place], of_error[place]) for place in places.values())),
+        ("copy of the last frame", *(_figure(copied[place], of_copied[place]) for place in places.values())),
     ]
     columns = (f"error after {dream['context']} observations, mean px", *(f"horizon {horizon}" for horizon in places))
-    return tabulate(rows, columns, floatfmt=".2f")
+    return tabulate(rows, columns)
+
+
+def _goals(goals: dict[str, Any]) -> str:
+    controllers = [goals["controllers"][name] for name in CONTROLLERS]
+    rows = [(label, *(_figure(c[key], c["intervals"][key]) for c in controllers)) for key, label in GOAL_FIGURES]
+    ratio = _figure(goals["settle_ratio"], goals["intervals"]["settle_ratio"])
+    rows.append(("the same over the oracle's", ratio))
+    return tabulate(rows, ("goal-reaching", *(name.replace("_", " ") for name in CONTROLLERS)))
+
+
+def _figure(value: float | None, interval: list[float] | None) -> str:
+    """A figure with its interval, as far as they could be computed."""
+    return "–" if value is None or interval is None else f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"

@@ -11,7 +11,7 @@ from sim_core.world import State, World, simulate
 SETS = ("training", "validation", "evaluation", "audit", "as_the_original")
 
 # Start velocity per axis, px/frame.
-_VELOCITY = {
+START_VELOCITY = {
     "training": (-2, 2),
     "validation": (-1, 1),
     "evaluation": (-1, 1),
@@ -80,7 +80,7 @@ def _uniform(which: str, stream: int, indices: range, seed: int, columns: int) -
 
 
 def _start(which: str, draws: Float64[np.ndarray, "n 4"], world: World) -> State:
-    low, high = _VELOCITY[which]
+    low, high = START_VELOCITY[which]
     return State(world.low + (world.high - world.low) * draws[:, :2], low + (high - low) * draws[:, 2:])
 
 

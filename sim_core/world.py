@@ -1,6 +1,5 @@
 """The physics: a block in a closed square, pushed by a force that is held for one timestep."""
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,8 +31,8 @@ class World:
                 raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
         if self.block >= self.size:
             raise ValueError(f"block must be smaller than size ({self.size}), got {self.block}")
-        if not 0 < self.force < math.inf:
-            raise ValueError(f"force must be above 0 and finite, got {self.force!r}")
+        if not 0 < self.force <= self.size:
+            raise ValueError(f"force must be above 0 and at most size ({self.size}), got {self.force!r}")
         if not 0 <= self.drag < 1:
             raise ValueError(f"drag must be at least 0 and below 1, got {self.drag!r}")
         if self.raster not in RASTERS:

@@ -96,13 +96,14 @@ def alone(tmp_path_factory):
 
 def killed(process, root, run_id, stage, delay):
     """Kill a process `delay` seconds after its run has reached a stage, and return how long it has lived."""
-    began = time.monotonic()
+    began, said = time.monotonic(), ""
     with process:
         for line in process.stderr:  # until it is at the run
+            said += line
             if line.startswith("run: "):
                 break
         while not any(STAGES.index(task["name"]) >= STAGES.index(stage) for task in tasks(root, run_id)):
-            assert process.poll() is None, process.stderr.read()
+            assert process.poll() is None, said + process.stderr.read()
             time.sleep(0.02)
         time.sleep(delay)
         assert process.poll() is None, f"there was nothing left to kill: {process.stderr.read()}"

@@ -19,7 +19,7 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith(("make ", ".venv/bin/"))
 ]
-BY_CI = {"make run", "make test"}  # .ci/run calls them, the first as PRESET=smoke
+ELSEWHERE = {"make test", "make run"}  # .ci/run calls the first; the second is `make run PRESET=smoke` for longer
 RUNS = ROOT / "runs" / "dreamblock"
 
 
@@ -41,11 +41,11 @@ def test_every_folder_that_the_readme_names_is_there():
 def test_every_command_of_the_readme_works_and_smoke_learns_what_it_promises():
     seeds = set()
     for command in COMMANDS:
-        if command in BY_CI:
+        if command in ELSEWHERE:
             continue
         before = set(RUNS.glob("*"))
         newest = max(before, key=lambda run: run.stat().st_mtime).name if before else ""
-        subprocess.run(command.replace("<run id>", newest), shell=True, cwd=ROOT, check=True)
+        subprocess.run(command.replace("RUN_ID", newest), shell=True, cwd=ROOT, check=True)
         for run in set(RUNS.glob("*")) - before:
             record = json.loads((run / "run.json").read_text())
             evaluation = json.loads((run / "evaluate/0/evaluation/evaluation.json").read_text())

@@ -69,7 +69,7 @@ def policy_film(
     squares[:, :, ..., 1] = reality[:, None]
     squares[:, 0, ..., 2] = _levels("target", target[..., None, None, :, :])
     moments = [(f"timestep {t} of {timesteps - 1}", WHITE) for t in range(timesteps)]
-    return _film(squares, [("to the target", BLUE), ("reality", GREEN)], moments)
+    return _film(squares, [("all", BLUE), ("reality", GREEN)], moments)
 
 
 def write_gif(path: Path, film: UInt8[np.ndarray, "frames height width 3"], frames_per_second: int) -> None:

@@ -81,6 +81,13 @@ def distance_plot(controllers: Mapping[str, Mapping]) -> str:
     return _svg(figure, f"Median distance to the target against time, at the end: {', '.join(reached)}.")
 
 
+def standalone(svg: str) -> str:
+    """An inline SVG as a file of its own, which takes the reader's scheme since there is no page around it."""
+    style = "<style>svg{color:#1f2328}@media(prefers-color-scheme:dark){svg{color:#d1d7e0}}</style>"
+    head, tail = svg.split(">", 1)
+    return f'{head} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{style}{tail}'
+
+
 def training_plots(rows: Sequence[Mapping]) -> dict[str, str]:
     """For each phase of a training its losses against steps; `rows` are {"step": int, "phase": str, name: float}."""
     rows = [row for row in rows if any("loss" in name for name in row)]

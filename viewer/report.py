@@ -9,6 +9,7 @@ from typing import Any
 
 import imageio.v3 as imageio
 
+from viewer.original import beside_original
 from viewer.plots import distance_plot, dream_error_plot, dream_figure, dream_name, overlap_plot, training_plots
 from viewer.tables import dream_table, goal_table, plain, quantity, settings_table
 
@@ -36,7 +37,7 @@ def report(
             "loss" in it is drawn.
     """
     templates = files("viewer") / "templates"
-    dreams, goal_reaching = evaluation["dream"], evaluation["goal_reaching"]
+    dreams, goal_reaching = beside_original(evaluation["dream"]), evaluation["goal_reaching"]
     run_id = facts.get("run_id")
     return Template((templates / "report.html").read_text("utf-8")).substitute(
         title=escape(f"dreamblock · {run_id}" if run_id else "dreamblock"),

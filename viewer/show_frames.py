@@ -28,8 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
         film = film_of_policy(model, policy, world, EvaluationConfig.timesteps)
     frames = options.output / options.what
     gif = options.output / f"{options.what}.gif"
-    write_frames(frames, film)
-    write_gif(gif, film, FRAMES_PER_SECOND)
+    try:
+        write_frames(frames, film)
+        write_gif(gif, film, FRAMES_PER_SECOND)
+    except OSError as error:
+        parser.error(f"{options.output} cannot be written: {error.strerror}")
     print(f"of the weights in {found}: {len(film)} frames in {frames}, and {gif}")
     return 0
 

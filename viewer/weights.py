@@ -37,7 +37,9 @@ def _find(run: Path | None) -> tuple[Path, dict[str, Path]]:
     for folder in (PRETRAINED, *sorted(RUNS.glob("*/"), key=lambda folder: folder.stat().st_mtime, reverse=True)):
         if weights := _in(folder):
             return folder, weights
-    raise ValueError(f"there are no weights in {PRETRAINED} and no finished run in {RUNS}; make run trains some")
+    raise ValueError(
+        f"there are no weights in {PRETRAINED} and no run with a trained policy in {RUNS}; make run trains some"
+    )
 
 
 def _in(folder: Path) -> dict[str, Path] | None:
@@ -45,7 +47,10 @@ def _in(folder: Path) -> dict[str, Path] | None:
     weights = {name: folder / name for name in NEEDED}
     record = folder / "run.json"
     if record.is_file():
-        tasks = json.loads(record.read_text(encoding="utf-8"))["tasks"]
-        artifacts = {name: facts for task in tasks for name, facts in task["artifacts"].items()}
-        weights = {name: Path(artifacts[name]["uri"]) for name in NEEDED if name in artifacts}
+        try:
+            tasks = json.loads(record.read_text(encoding="utf-8"))["tasks"]
+            artifacts = {name: facts for task in tasks for name, facts in task["artifacts"].items()}
+            weights = {name: Path(artifacts[name]["uri"]) for name in NEEDED if name in artifacts}
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{record} is not the record of a run: {error!r}") from error
     return weights if len(weights) == len(NEEDED) and all(path.is_dir() for path in weights.values()) else None

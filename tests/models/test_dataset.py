@@ -77,9 +77,13 @@ def test_frames_that_are_not_square_are_refused(shard, tiny):
         Dataset([shard]).check(tiny)
 
 
-def test_shards_of_two_worlds_are_refused(tmp_path, shard, write_episodes):
+def test_shards_of_two_worlds_are_refused(tmp_path, shard, write_episodes, world):
     other = write_episodes(tmp_path / "other", World(size=20, frames=2), range(3), 4)
     with pytest.raises(ValueError, match=r"must be alike: .*other holds \(5, 2, 20, 20\), not \(5, 2, 16, 16\)$"):
+        Dataset([shard, other])
+    stronger = replace(world, force=2 * world.force)
+    other = write_episodes(tmp_path / "stronger", stronger, range(3), 4)
+    with pytest.raises(ValueError, match=r"must be alike: .*stronger is of World\(.*force=0.5"):
         Dataset([shard, other])
     with pytest.raises(ValueError, match="at least one shard"):
         Dataset([])

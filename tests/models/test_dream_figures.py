@@ -166,7 +166,7 @@ def test_an_episodes_error_does_not_depend_on_how_many_are_dreamed():
     for many, some in zip(
         compare_dreams(model, episodes, 1, World()), compare_dreams(model, few, 1, World()), strict=True
     ):
-        assert many.shape == (60, 4)
+        assert many.shape == (60, 4, 4)
         np.testing.assert_allclose(many[50:], some, rtol=1e-4)
 
 

@@ -14,7 +14,7 @@ from sim_core.oracle import oracle
 from sim_core.world import State, World
 
 WORLD = World()
-GOALS, TIMESTEPS = 200, 50
+GOALS, TIMESTEPS = 1000, 50
 
 both_sets = pytest.mark.parametrize("which", ["evaluation", "as_the_original"])
 

@@ -63,17 +63,29 @@ def test_pretrained_weights_come_before_any_run(tmp_path):
     assert (world.raster, found) == ("coverage", PRETRAINED)
 
 
+def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path, capsys):
+    put_run(tmp_path / "run")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as exit:
+        main(["model", "--run", "run", "--output", "file"])
+    assert exit.value.code == 2
+    assert "file cannot be written: Not a directory" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["model"], "make run trains some"),
         (["model", "--run", "nowhere"], "there is no folder nowhere"),
         (["policy", "--run", "empty"], "has no trained policy"),
+        (["model", "--run", "foreign"], "run.json is not the record of a run"),
         (["films"], "invalid choice: 'films'"),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_a_sentence(arguments, said, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "run.json").write_text('{"a": 1}')
     with pytest.raises(SystemExit) as exit:
         main(arguments)
     assert exit.value.code == 2

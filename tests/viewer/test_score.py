@@ -1,0 +1,68 @@
+"""The page of scores, of small untrained weights: python -m pytest tests/viewer/test_score.py"""
+
+import re
+
+import pytest
+
+from models.checkpoint import save_world_model
+from models.config import PolicyConfig, WorldModelConfig
+from models.policy import Policy
+from models.policy_checkpoint import save_policy
+from models.world_model import WorldModel
+from sim_core.world import World
+from viewer.score import main
+
+CONFIG = WorldModelConfig(maps=1, latent=2, hidden=2, rank=1, state=2, lstm=2, mlp=2)
+
+
+@pytest.fixture
+def pretrained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for raster in ("coverage", "pixel"):
+        folder = tmp_path / "pretrained" / raster
+        for name in ("world_model", "policy"):
+            (folder / name).mkdir(parents=True)
+        save_world_model(folder / "world_model", WorldModel(CONFIG), World(raster=raster))
+        save_policy(folder / "policy", Policy(PolicyConfig(2), CONFIG), CONFIG)
+    return folder.parent
+
+
+def test_the_page_has_both_rasters_beside_the_original_and_the_same_numbers_again(pretrained, tmp_path):
+    assert main(["--episodes", "4", "-o", "first.md"]) == 0
+    page = (tmp_path / "first.md").read_text()
+    assert "4 audit episodes" in page
+    assert page.index("## coverage: coverage frames") < page.index("## pixel: pixel frames")
+    assert "| over the Bayes floor" in page.partition("## pixel")[2]
+    assert "| over the Bayes floor" not in page.partition("## pixel")[0]
+    (settled,) = re.findall(r"\| settled .*\|", page.partition("## pixel")[0])
+    assert settled.split("|")[-2].strip() == "89.9 %"
+    errors = re.findall(r"\| the original +\| ([\d.]+)", page)
+    assert errors == ["0.730", "0.730"]
+    figures = re.findall(r"!\[.*\]\((.*)\)", page)
+    assert len(figures) == 10
+    for figure in figures:
+        assert (tmp_path / figure).read_text().startswith("<svg ")
+    assert main([str(pretrained / "coverage"), str(pretrained / "pixel"), "--episodes", "4", "-o", "again.md"]) == 0
+    assert (tmp_path / "again.md").read_text() == page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "there is no folder nowhere"),
+        (["--episodes", "0"], "episodes must be a whole number of at least 1"),
+        (["--episodes", "many"], "invalid int value: 'many'"),
+    ],
+)
+def test_what_cannot_be_scored_is_said_in_a_sentence(pretrained, arguments, said, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_without_pretrained_weights_it_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main([])
+    assert "there are no weights in pretrained/" in capsys.readouterr().err

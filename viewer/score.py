@@ -1,0 +1,124 @@
+"""Weights on the frozen benchmark, beside the original: python -m viewer.score [WEIGHTS ...] -o docs/score.md"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+from models.config import EvaluationConfig
+from models.process import prepare
+from models.scoring import score
+from viewer.original import beside_original, recorded
+from viewer.plots import distance_plot, dream_error_plot, dream_name, standalone
+from viewer.tables import DREAM_FIGURES, GOAL_FIGURES, HORIZONS, UNKNOWN
+from viewer.weights import load_weights
+
+PRETRAINED = Path("pretrained")
+# What the original's recorded figures are called in `evaluation.json`.
+ORIGINAL_GOALS = {
+    "final_px_mean": "mean_px",
+    "within_2px": "within_2px",
+    "held_2px": "held",
+    "settled": "settled",
+    "settle_frames_mean": "settle_frames_mean_all",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m viewer.score", description=__doc__.partition(":")[0] + ".")
+    parser.add_argument("weights", metavar="WEIGHTS", type=Path, nargs="*", help="folders, by default pretrained/*")
+    parser.add_argument("--episodes", type=int, default=1000, help="how many of the audit episodes, by default 1000")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("docs/score.md"))
+    options = parser.parse_args(arguments)
+    prepare()
+    folders = options.weights or sorted(path.parent for path in PRETRAINED.glob("*/world_model"))
+    try:
+        if not folders:
+            raise ValueError(f"there are no weights in {PRETRAINED}/; name a run's folder")
+        config = EvaluationConfig(episodes=options.episodes)
+        scores = {folder.name: score_folder(folder, config) for folder in folders}
+    except ValueError as error:
+        parser.error(str(error))
+    options.output.write_text(document(scores, options.output.parent), encoding="utf-8")
+    print(f"wrote {options.output}")
+    return 0
+
+
+def score_folder(folder: Path, config: EvaluationConfig) -> dict[str, Any]:
+    """The score of the weights in a folder, with a bar."""
+    model, policy, world, _ = load_weights(folder)
+    with tqdm(desc=f"score {folder}", leave=False) as bar:
+
+        def on_progress(done: int, parts: int) -> None:
+            bar.total = parts
+            bar.n = done
+            bar.refresh()
+
+        return score(model, policy, world, config, on_progress)
+
+
+def document(scores: Mapping[str, Mapping[str, Any]], folder: Path) -> str:
+    """The page, as Markdown; its figures are written into `folder`."""
+    episodes = next(iter(scores.values()))["episodes"]
+    head = (files("viewer") / "templates" / "score.md").read_text("utf-8")
+    parts = [Template(head).substitute(episodes=episodes)]
+    for name, figures in scores.items():
+        parts.append(f"## {name}: {figures['raster']} frames\n")
+        for dream in beside_original(figures["dream"]):
+            parts.append(dream_part(dream, f"score-{name}-{dream['set']}-{dream['context']}.svg", folder))
+        parts.append(goal_part(figures["goal_reaching"], f"score-{name}-goals.svg", folder))
+    return "\n".join(parts)
+
+
+def dream_part(dream: Mapping[str, Any], figure: str, folder: Path) -> str:
+    """The table and the curve of one entry of "dream"."""
+    (folder / figure).write_text(standalone(dream_error_plot(dream)), encoding="utf-8")
+    known = {**dream, **dream["centroid_error_px"]}
+    places = [dream["horizon"].index(horizon) for horizon in HORIZONS if horizon in dream["horizon"]]
+    rows = []
+    for key, label, unit in (*DREAM_FIGURES, ("bayes_ratio", "over the Bayes floor", "")):
+        if key in known:
+            intervals = dream["intervals"].get(key) or [None] * len(dream["horizon"])
+            rows.append([label, *(cell(known[key][place], intervals[place], unit) for place in places)])
+    table = tabulate(rows, ["horizon", *(dream["horizon"][place] for place in places)], "github", disable_numparse=True)
+    title = f"Dream, {dream_name(dream)}"
+    return f"### {title}\n\n{table}\n\n![{title}: error against horizon]({figure})\n"
+
+
+def goal_part(goals: Mapping[str, Any], figure: str, folder: Path) -> str:
+    """The table and the curve of goal-reaching."""
+    (folder / figure).write_text(standalone(distance_plot(goals["controllers"])), encoding="utf-8")
+    original = recorded()["goal_reaching"]["original"]
+    rows = []
+    for key, label, unit in GOAL_FIGURES:
+        past = original.get(ORIGINAL_GOALS.get(key))
+        shown = [cell(c[key], c["intervals"][key], unit) for c in goals["controllers"].values()]
+        rows.append([label, *shown, cell(past[-1] if isinstance(past, list) else past, None, unit)])
+    names = [name.replace("_", " ") for name in goals["controllers"]]
+    table = tabulate(rows, [f"{goals['timesteps']} timesteps", *names, "the original"], "github", disable_numparse=True)
+    ratio = cell(goals["settle_ratio"], goals["intervals"]["settle_ratio"], "")
+    return (
+        f"### Goal-reaching\n\n{table}\n\nThe policy settles in {ratio} of the oracle's time.\n\n"
+        f"![Distance to the target against time]({figure})\n"
+    )
+
+
+def cell(value: float | None, interval: Sequence[float] | None, unit: str) -> str:
+    """A figure with its interval."""
+    if value is None:
+        return UNKNOWN
+    scale, decimals = (100, 1) if unit == "%" else (1, 3)
+    shown = f"{scale * value:.{decimals}f}{' %' if unit == '%' else ''}"
+    if interval is None:
+        return shown
+    return f"{shown} ({scale * interval[0]:.{decimals}f} to {scale * interval[1]:.{decimals}f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
