@@ -23,8 +23,8 @@ run: $(VENV)/installed ## Data, world model, policy, evaluation and GIFs into ru
 test: $(VENV)/installed-dev ## The fast tests, below 6 minutes on two cores
 	$(BIN)/python -m pytest
 
-test-long: $(VENV)/installed-dev ## The tests that train in earnest
-	$(BIN)/python -m pytest -m long
+test-long: $(VENV)/installed-dev ## Trainings, kills, faults of storage and disk, and the README's commands
+	$(BIN)/python -m pytest -m long -n 2 --dist worksteal
 
 lint: $(VENV)/installed-dev ## Format, rules and types
 	$(BIN)/ruff format --check .

@@ -103,6 +103,8 @@ def resolve(preset: str, seed: int, overrides: Mapping[str, Any]) -> Configurati
     values: dict[str, Any] = {**asdict(Configuration()), "preset": preset, "seed": seed}
     known = settings()
     for name, value in {**PRESETS[preset], **dict.fromkeys(SEEDS, seed), **overrides}.items():
+        if name in ("preset", "seed"):
+            raise ValueError(f"{name} is not set with the settings: it has an option of its own, --{name}")
         if name in FOLLOWING:
             raise ValueError(f"{name} follows {FOLLOWING[name]} and cannot be set on its own")
         if name not in known:
@@ -156,4 +158,5 @@ def _cast(value: Any, kind: Any, name: str) -> Any:
         return int(value)
     if kind is str and isinstance(value, str):
         return value
-    raise ValueError(f"{name} must be {_WORDS[kind]}, got {value!r:.80}")
+    limit = " of at most 2**53" if kind is int and type(value) is int else ""
+    raise ValueError(f"{name} must be {_WORDS[kind]}{limit}, got {value!r:.80}")
