@@ -4,11 +4,14 @@ Also a storage server for those that ask for a `bucket`.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from itertools import count
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, and by the processes that tests start
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+# As in a terminal, here and in what tests start: what a script runs in its background ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from jaxtyping import install_import_hook

@@ -13,24 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tiny_run import PROJECT, TINY
 
 from components import storage
 
 pytestmark = pytest.mark.long
 
-PROJECT = Path(__file__).parents[1]
-TINY = {
-    "data.episodes": 32,
-    "data.shards": 2,
-    "world_model_training.autoencoder_steps": 3,
-    "world_model_training.dynamics_steps": 3,
-    "check.episodes": 4,
-    "check.largest_error": 100,
-    "policy_training.steps": 3,
-    "evaluation.episodes": 4,
-    "evaluation.horizon": 5,
-    "evaluation.timesteps": 10,
-}
 RUN = [sys.executable, str(PROJECT / "local_runner.py")]
 NEW = ["--preset", "smoke", *(f"--set={name}={value}" for name, value in TINY.items())]
 MOUNTS = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]  # seen by no other process, gone with this one

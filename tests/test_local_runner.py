@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from datetime import datetime
-from pathlib import Path
 
 import imageio.v3 as imageio
 import pytest
 from kfp import dsl
 from kfp.compiler import Compiler
+from tiny_run import PROJECT, STAGES, TINY, command
 
 import models.train_policy
 from components.storage import MANIFEST, verified
@@ -22,31 +22,10 @@ from local_runner import main
 from models.checkpoint import load_training, load_world_model
 from pipelines.compile import main as compile_pipeline
 
-PROJECT = Path(__file__).parents[1]
-TINY = {
-    "data.episodes": 32,
-    "data.shards": 2,
-    "world_model_training.autoencoder_steps": 3,
-    "world_model_training.dynamics_steps": 3,
-    "check.episodes": 4,
-    "check.largest_error": 100,
-    "policy_training.steps": 3,
-    "evaluation.episodes": 4,
-    "evaluation.horizon": 5,
-    "evaluation.timesteps": 10,
-}
-STAGES = ["plan", "generate-data", "generate-data", "train-world-model", "check", "train-policy", "evaluate"]
 FIGURES = {
     *("final_px_mean", "final_px_median", "within_1px", "within_2px", "held_1px", "held_2px"),
     *("settled", "settle_frames_mean", "settle_frames_median", "settle_frames_p95"),
 }
-
-
-def command(root, run_id, **settings):
-    """The command line of a tiny run; `settings` has underscores for dots where a section ends."""
-    assignments = {**TINY, **{name.replace("__", "."): value for name, value in settings.items()}}
-    sets = [f"--set={name}={value}" for name, value in assignments.items()]
-    return ["--preset", "smoke", *sets, "--root", str(root), "--run-id", run_id]
 
 
 def start(arguments, **options):
@@ -56,8 +35,6 @@ def start(arguments, **options):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # As in a terminal: what a script starts in its background ignores Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **options,
     )
 

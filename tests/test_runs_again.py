@@ -13,34 +13,14 @@ from pathlib import Path
 import pytest
 from kfp import dsl
 from kfp.compiler import Compiler
+from tiny_run import PROJECT, STAGES, command
 
 from components import storage
 from local_runner import main
 
-PROJECT = Path(__file__).parents[1]
-TINY = {
-    "data.episodes": 32,
-    "data.shards": 2,
-    "world_model_training.autoencoder_steps": 3,
-    "world_model_training.dynamics_steps": 3,
-    "check.episodes": 4,
-    "check.largest_error": 100,
-    "policy_training.steps": 3,
-    "evaluation.episodes": 4,
-    "evaluation.horizon": 5,
-    "evaluation.timesteps": 10,
-}
-STAGES = ["plan", "generate-data", "generate-data", "train-world-model", "check", "train-policy", "evaluate"]
-
 
 def read_json(uri):
     return json.loads(storage.read_text(uri) or "")
-
-
-def command(root, run_id, **settings):
-    assignments = {**TINY, **{name.replace("__", "."): value for name, value in settings.items()}}
-    sets = [f"--set={name}={value}" for name, value in assignments.items()]
-    return ["--preset", "smoke", *sets, "--root", str(root), "--run-id", run_id]
 
 
 def start(arguments, project=PROJECT):

@@ -7,23 +7,10 @@ import sys
 from pathlib import Path
 
 import yaml
+from tiny_run import PROJECT
 
 from pipelines.build import BuildConfig
 from pipelines.compile import write_pipeline
-
-PROJECT = Path(__file__).parents[2]
-TINY = {
-    "data.episodes": 32,
-    "data.shards": 2,
-    "world_model_training.autoencoder_steps": 3,
-    "world_model_training.dynamics_steps": 3,
-    "check.episodes": 4,
-    "check.largest_error": 100,
-    "policy_training.steps": 3,
-    "evaluation.episodes": 4,
-    "evaluation.horizon": 2,
-    "evaluation.timesteps": 10,
-}
 
 
 class Cluster:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from cluster import TINY, Cluster
+from cluster import Cluster
 from kfp import dsl
+from tiny_run import TINY
 
 from components.check import check
 from components.evaluate import evaluate

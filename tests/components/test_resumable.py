@@ -9,8 +9,9 @@ import signal
 import time
 
 import pytest
-from cluster import TINY, Cluster
+from cluster import Cluster
 from kfp import dsl
+from tiny_run import TINY
 
 import models.train_policy
 from components.check import check

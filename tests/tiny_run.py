@@ -1,0 +1,25 @@
+"""A whole run in seconds, for the tests that need one: its settings and its command line."""
+
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+TINY = {
+    "data.episodes": 32,
+    "data.shards": 2,
+    "world_model_training.autoencoder_steps": 3,
+    "world_model_training.dynamics_steps": 3,
+    "check.episodes": 4,
+    "check.largest_error": 100,
+    "policy_training.steps": 3,
+    "evaluation.episodes": 4,
+    "evaluation.horizon": 5,
+    "evaluation.timesteps": 10,
+}
+STAGES = ["plan", "generate-data", "generate-data", "train-world-model", "check", "train-policy", "evaluate"]
+
+
+def command(root, run_id, **settings):
+    """The command line of a tiny run; `settings` has two underscores for the dot of a name."""
+    assignments = {**TINY, **{name.replace("__", "."): value for name, value in settings.items()}}
+    sets = [f"--set={name}={value}" for name, value in assignments.items()]
+    return ["--preset", "smoke", *sets, "--root", str(root), "--run-id", run_id]
