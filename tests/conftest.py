@@ -10,8 +10,6 @@ from itertools import count
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, and by the processes that tests start
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-# As in a terminal, here and in what tests start: what a script runs in its background ignores Ctrl-C.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from jaxtyping import install_import_hook
@@ -26,6 +24,8 @@ install_import_hook(["models", "sim_core"], CHECK)
 from models.process import prepare  # noqa: E402
 
 prepare()
+# As in a terminal, here and in what tests start: what a script runs in its background ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NAMES = count()
 
