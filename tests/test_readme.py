@@ -37,16 +37,20 @@ def test_every_folder_that_the_readme_names_is_there():
         assert (ROOT / name).exists(), name
 
 
+def runs() -> set[Path]:
+    return {record.parent for record in RUNS.glob("*/run.json")}
+
+
 @pytest.mark.long
 def test_every_command_of_the_readme_works_and_smoke_learns_what_it_promises():
     seeds = set()
     for command in COMMANDS:
         if command in ELSEWHERE:
             continue
-        before = set(RUNS.glob("*"))
+        before = runs()
         newest = max(before, key=lambda run: run.stat().st_mtime).name if before else ""
         subprocess.run(command.replace("RUN_ID", newest), shell=True, cwd=ROOT, check=True)
-        for run in set(RUNS.glob("*")) - before:
+        for run in runs() - before:
             record = json.loads((run / "run.json").read_text())
             evaluation = json.loads((run / "evaluate/0/evaluation/evaluation.json").read_text())
             if evaluation["raster"] == "coverage":
