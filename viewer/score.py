@@ -17,9 +17,8 @@ from models.scoring import score
 from viewer.original import beside_original, recorded
 from viewer.plots import distance_plot, dream_error_plot, dream_name, standalone
 from viewer.tables import DREAM_FIGURES, GOAL_FIGURES, HORIZONS, UNKNOWN
-from viewer.weights import load_weights
+from viewer.weights import PRETRAINED, load_weights
 
-PRETRAINED = Path("pretrained")
 # What the original's recorded figures are called in `evaluation.json`.
 ORIGINAL_GOALS = {
     "final_px_mean": "mean_px",
@@ -37,10 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("docs/score.md"))
     options = parser.parse_args(arguments)
     prepare()
-    folders = options.weights or sorted(path.parent for path in PRETRAINED.glob("*/world_model"))
+    folders = options.weights or sorted(path.parent for path in PRETRAINED.parent.glob("*/world_model"))
     try:
         if not folders:
-            raise ValueError(f"there are no weights in {PRETRAINED}/; name a run's folder")
+            raise ValueError(f"there are no weights in {PRETRAINED.parent}/; name a run's folder")
         config = EvaluationConfig(episodes=options.episodes)
         scores = {folder.name: score_folder(folder, config) for folder in folders}
     except ValueError as error:

@@ -3,28 +3,17 @@
 import re
 
 import pytest
+from untrained import put_weights
 
-from models.checkpoint import save_world_model
-from models.config import PolicyConfig, WorldModelConfig
-from models.policy import Policy
-from models.policy_checkpoint import save_policy
-from models.world_model import WorldModel
-from sim_core.world import World
 from viewer.score import main
-
-CONFIG = WorldModelConfig(maps=1, latent=2, hidden=2, rank=1, state=2, lstm=2, mlp=2)
 
 
 @pytest.fixture
 def pretrained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for raster in ("coverage", "pixel"):
-        folder = tmp_path / "pretrained" / raster
-        for name in ("world_model", "policy"):
-            (folder / name).mkdir(parents=True)
-        save_world_model(folder / "world_model", WorldModel(CONFIG), World(raster=raster))
-        save_policy(folder / "policy", Policy(PolicyConfig(2), CONFIG), CONFIG)
-    return folder.parent
+        put_weights(tmp_path / "pretrained" / raster, raster)
+    return tmp_path / "pretrained"
 
 
 def test_the_page_has_both_rasters_beside_the_original_and_the_same_numbers_again(pretrained, tmp_path):

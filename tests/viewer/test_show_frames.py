@@ -5,29 +5,15 @@ import os
 
 import pytest
 from PIL.GifImagePlugin import GifImageFile
+from untrained import put_weights
 
-from models.checkpoint import save_world_model
-from models.config import PolicyConfig, WorldModelConfig
-from models.policy import Policy
-from models.policy_checkpoint import save_policy
-from models.world_model import WorldModel
-from sim_core.world import World
 from viewer.show_frames import main
 from viewer.weights import PRETRAINED, load_weights
-
-CONFIG = WorldModelConfig(maps=1, latent=2, hidden=2, rank=1, state=2, lstm=2, mlp=2)
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def put_weights(folder, raster="coverage"):
-    for name in ("world_model", "policy"):
-        (folder / name).mkdir(parents=True)
-    save_world_model(folder / "world_model", WorldModel(CONFIG), World(raster=raster))
-    save_policy(folder / "policy", Policy(PolicyConfig(2), CONFIG), CONFIG)
 
 
 def put_run(folder, raster="coverage", age=0):
