@@ -24,6 +24,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "data.shards": 2,
         "world_model_training.autoencoder_steps": 700,
         "world_model_training.dynamics_steps": 700,
+        "world_model_training.decoder_steps": 200,
         "policy_training.steps": 500,
         "evaluation.episodes": 200,
     },

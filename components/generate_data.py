@@ -17,5 +17,5 @@ def generate_data(shard: dict, episodes: Output[artifacts.Episodes]):
 
     part = from_dict(Shard, shard)
     with storage.writing(episodes.path) as folder:
-        made = random_episodes("training", part.indices, part.timesteps, part.world, part.seed)
+        made = random_episodes("training", part.indices, part.timesteps, part.world, part.seed, part.original_share)
         write_shard(folder, made, part.world)

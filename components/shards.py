@@ -14,6 +14,7 @@ class Shard:
     world: World
     seed: int
     timesteps: int
+    original_share: float
     first: int
     episodes: int
 
@@ -25,4 +26,5 @@ class Shard:
 def split(data: DataConfig, world: World) -> list[Shard]:
     """The shards of a training set, as equal as can be."""
     bounds = [data.episodes * i // data.shards for i in range(data.shards + 1)]
-    return [Shard(world, data.seed, data.timesteps, first, end - first) for first, end in pairwise(bounds)]
+    common = (world, data.seed, data.timesteps, data.original_share)
+    return [Shard(*common, first, end - first) for first, end in pairwise(bounds)]

@@ -19,10 +19,13 @@ class DataConfig:
     episodes: int = 8192
     timesteps: int = 16  # after the first
     shards: int = 4  # made in parallel
+    original_share: float = 0.0  # of the episodes, that start and are pushed as the original's
 
     def __post_init__(self):
         require_at_least(self, 0, "seed")
         require_at_least(self, 1, "episodes", "timesteps", "shards")
+        if not 0 <= self.original_share <= 1:
+            raise ValueError(f"original_share must be at least 0 and at most 1, got {self.original_share!r}")
         if self.shards > self.episodes:
             raise ValueError(f"shards must be at most the number of episodes ({self.episodes}), got {self.shards}")
 
@@ -35,7 +38,7 @@ class WorldModelConfig:
     frames: int = 4  # frames per timestep
     maps: int = 16  # feature maps of the encoder, each read as a coordinate
     latent: int = 32  # numbers that describe an observation
-    hidden: int = 64  # width of the encoder's and the decoder's hidden layers
+    hidden: int = 64  # width of the decoder's hidden layers
     rank: int = 8  # outer products that make a frame
     state: int = 64  # numbers on the residual path of the recurrent state
     lstm: int = 64  # cells of the LSTM
@@ -48,7 +51,7 @@ class WorldModelConfig:
 
 @dataclass(frozen=True)
 class WorldModelTraining:
-    """How the world model is trained: first the autoencoder, then on its frozen latents the dynamics."""
+    """How the world model is trained: the autoencoder, the dynamics of its latents, and the decoder on dreams."""
 
     seed: int = 0
     autoencoder_steps: int = 6000
@@ -58,12 +61,14 @@ class WorldModelTraining:
     dynamics_batch: int = 256  # sequences
     dynamics_rate: float = 0.02
     horizons: tuple[int, ...] = (3, 6, 12)  # timesteps dreamed in the first tenth, until six tenths, and then
+    decoder_steps: int = 1500  # of the autoencoder's batch and rate
     delta: float = 0.03  # latent error, in standard deviations, from which the loss grows like a logarithm
     average: float = 0.999  # decay of the averaged weights, which are the ones that are kept
 
     def __post_init__(self):
         require_at_least(self, 0, "seed")
         require_at_least(self, 1, "autoencoder_steps", "autoencoder_batch", "dynamics_steps", "dynamics_batch")
+        require_at_least(self, 1, "decoder_steps")
         _check_rates(self, "autoencoder_rate", "dynamics_rate")
         if len(self.horizons) != 3 or min(self.horizons) < 1:
             raise ValueError(f"horizons must be three numbers of at least 1, got {self.horizons!r}")
@@ -106,10 +111,12 @@ class PolicyTraining:
     batch: int = 64  # dreams
     rate: float = 0.02  # Muon's learning rate
     horizon: int = 8  # timesteps from the start to the last that is scored
+    lead: int = 8  # timesteps that it dreams at most before the start: what it brings about, it has to master
+    shift: int = 2  # px by which targets are moved at most, even into a wall
     average: float = 0.999  # decay of the averaged weights, which are the ones that are kept
 
     def __post_init__(self):
-        require_at_least(self, 0, "seed")
+        require_at_least(self, 0, "seed", "lead", "shift")
         require_at_least(self, 1, "steps", "batch", "horizon")
         _check_rates(self, "rate")
         if not 0 <= self.average < 1:

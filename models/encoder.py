@@ -1,7 +1,8 @@
 """Observations to latents: a convolution whose maps are read as expected coordinates (spatial soft-argmax).
 
 Expected coordinates make the latent linear in position to a hundredth of a pixel, with nothing known of what moves
-(Finn et al. 2016, https://arxiv.org/abs/1509.06113).
+(Finn et al. 2016, https://arxiv.org/abs/1509.06113). Nothing else is read from the maps: their mass, or a network behind
+the coordinates, only bends the latents, and dreams of bent latents go astray sooner.
 """
 
 import torch
@@ -27,16 +28,11 @@ class Encoder(nn.Module):
         self.register_buffer(
             "coordinates", torch.linspace(-side / config.size, side / config.size, side), persistent=False
         )
-        features = 3 * config.maps
-        self.linear = nn.Linear(features, config.latent)
-        self.mlp = nn.Sequential(nn.Linear(features, config.hidden), nn.ReLU(), nn.Linear(config.hidden, config.latent))
+        self.linear = nn.Linear(2 * config.maps, config.latent)
 
     def forward(self, observation: Float[Tensor, "batch frames size size"]) -> Float[Tensor, "batch latent"]:
         maps = torch.relu(self.convolution(observation))
         rows, columns = maps.sum(-1), maps.sum(-2)
-        mass = rows.sum(-1)
-        scale = 1 / (mass + SMALL)
-        features = torch.cat(
-            [(columns @ self.coordinates) * scale, (rows @ self.coordinates) * scale, torch.log1p(mass)], 1
-        )
-        return self.linear(features) + self.mlp(features)
+        scale = 1 / (rows.sum(-1) + SMALL)
+        expected = torch.cat([(columns @ self.coordinates) * scale, (rows @ self.coordinates) * scale], 1)
+        return self.linear(expected)

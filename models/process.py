@@ -1,4 +1,4 @@
-"""How torch uses the machine: one thread unless told otherwise, and memory that is kept once it was had."""
+"""How torch uses the machine: one thread unless told otherwise, its fastest products, and memory that is kept."""
 
 import ctypes
 import os
@@ -17,6 +17,11 @@ def prepare() -> None:
     With the kernel clearing fresh pages for every large tensor, a training step takes up to twice as long.
     """
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    processor = torch.cpu.get_capabilities()
+    if processor["architecture"] == "x86_64" and not processor["amx_bf16"]:
+        # Through oneDNN in place of MKL: the same float32 products, on AMD's processors in half the time. Only with
+        # AMX would oneDNN take this for leave to round to bfloat16.
+        torch.set_float32_matmul_precision("medium")
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):

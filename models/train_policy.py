@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.config import PolicyConfig, PolicyTraining
@@ -49,7 +51,12 @@ def train_policy(
 
 
 def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldModel, dataset: Dataset) -> Phase:
-    """Dreams from random observations to random targets, scored by how far they are from the target all along."""
+    """Dreams from random observations to random targets, scored by how far they are from the target all along.
+
+    Where a dream starts, the policy has often been at work for some timesteps, without a gradient: so it learns to
+    stay, and to leave the limit cycles that it would fall into at a wall. Targets are shifted, as images are in DrQ
+    (https://arxiv.org/abs/2004.13649): blocks that a wall cuts are the only ones of another shape that it ever sees.
+    """
     memory = world_model.config.memory
     latents = torch.empty(0)
 
@@ -61,14 +68,19 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
     def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
         draw = generator(training.seed, "policy", step)
         targets = dataset.observations(*random_timesteps(dataset, draw, training.batch))[:, -1]
+        targets = shifted(targets, draw.integers(-training.shift, training.shift + 1, size=(training.batch, 2)))
         context = int(draw.integers(1, memory + 1))
         episodes = draw.integers(dataset.episodes, size=training.batch)[:, None]
         window = draw.integers(dataset.timesteps - context + 1, size=training.batch)[:, None] + np.arange(context)
         forces = dataset.forces[episodes, window]
+        force = forces[:, -1]
         with torch.no_grad():
             state = world_model.filter(latents[episodes, window], forces)
             target = encode_target(world_model, targets)
-        imagined, force = [], forces[:, -1]
+            for _ in range(int(draw.integers(training.lead + 1))):
+                force = policy(state, target, force)
+                state = world_model.core.imagine(state, force)
+        imagined = []
         for _ in range(training.horizon):
             force = policy(state, target, force)
             state = world_model.core.imagine(state, force)
@@ -78,3 +90,14 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
         return distance.mean(), {"final_distance": distance[:, -1, -1].detach().mean()}
 
     return Phase("policy", training.steps, training.rate, training.average, begin, loss)
+
+
+def shifted(
+    images: Float[Tensor, "batch size size"], offsets: Int[np.ndarray, "batch 2"]
+) -> Float[Tensor, "batch size size"]:
+    """Images moved by whole pixels, each by an offset (rows, columns) of its own; what leaves the image is lost."""
+    batch, size, _ = images.shape
+    reach = int(np.abs(offsets).max(initial=0))
+    padded = F.pad(images, [reach] * 4)
+    rows, columns = (np.arange(size) + reach - offset[:, None] for offset in offsets.T)
+    return padded[np.arange(batch)[:, None, None], rows[:, :, None], columns[:, None, :]]

@@ -1,7 +1,8 @@
-"""How the world model learns: an autoencoder of observations first, then the dynamics of its frozen latents.
+"""How the world model learns: an autoencoder of observations, the dynamics of its latents, and the decoder again.
 
-Pixels are only seen in the first phase. The second trains on sequences of latents, at a tenth of the cost a step, and
-dreams that stay true for longer than those of a joint training (`docs/learning.md`).
+The dynamics see no pixels: they train on sequences of latents, at a tenth of the cost a step, and dream truer and
+longer than those of a joint training (`docs/learning.md`). What a dream is unsure of lies between the latents that the
+decoder was made for; so it learns at last, by itself, to show what was dreamed.
 """
 
 from dataclasses import asdict
@@ -47,7 +48,7 @@ def train_world_model(
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
         model = WorldModel(config)
-    phases = [autoencoder_phase(model, training, dataset), dynamics_phase(model, training, dataset)]
+    phases = [make(model, training, dataset) for make in (autoencoder_phase, dynamics_phase, decoder_phase)]
     identity = {"world_model": asdict(config), "training": asdict(training), **(inputs or {})}
     train(model, phases, folder, identity, **options)
     return model.eval().requires_grad_(False)
@@ -95,6 +96,33 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
         return latent_loss(torch.cat([filtered, imagined], 1), seen[:, context - 1 :], training.delta), {}
 
     return Phase("dynamics", training.dynamics_steps, training.dynamics_rate, training.average, begin, loss)
+
+
+def decoder_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
+    """The decoder alone on what is dreamed, against the frames that came true."""
+    batch, horizon = training.autoencoder_batch, training.horizons[1]
+    latents = torch.empty(0)
+
+    def begin() -> nn.Module:
+        nonlocal latents
+        latents = encode_dataset(model, dataset)
+        return model.decoder
+
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        draw = generator(training.seed, "decoder", step)
+        context = int(draw.integers(1, model.config.memory + 1))
+        episodes = draw.integers(dataset.episodes, size=batch)
+        first = draw.integers(dataset.timesteps - context - horizon + 1, size=batch)
+        ahead = draw.integers(horizon, size=batch)
+        window = first[:, None] + range(context + horizon)
+        forces = dataset.forces[episodes[:, None], window]
+        with torch.no_grad():
+            state = model.filter(latents[episodes[:, None], window[:, :context]], forces[:, :context])
+            imagined, _ = model.dream(state, forces[:, context:])
+        frames = dataset.observations(episodes, first + context + ahead)
+        return frame_loss(model.decode(imagined[range(batch), ahead]), frames), {}
+
+    return Phase("decoder", training.decoder_steps, training.autoencoder_rate, training.average, begin, loss)
 
 
 def horizon_at(progress: float, horizons: tuple[int, ...]) -> int:

@@ -39,10 +39,13 @@ class Episodes:
         return render(self.positions, world, dtype)
 
 
-def random_episodes(which: str, indices: range, timesteps: int, world: World, seed: int = 0) -> Episodes:
+def random_episodes(
+    which: str, indices: range, timesteps: int, world: World, seed: int = 0, original_share: float = 0
+) -> Episodes:
     """Episodes `indices` of a set: one timestep and `timesteps` more. A longer episode begins like a shorter one.
 
-    Only training and validation depend on `seed`.
+    Only training and validation depend on `seed`. A share of the training set may start and be pushed as the
+    original's: whole pixels hide so much that what a dream can know depends on what is usual.
 
     Raises:
         ValueError: no such set, or an index, a number of timesteps or a seed below 0.
@@ -50,8 +53,15 @@ def random_episodes(which: str, indices: range, timesteps: int, world: World, se
     if timesteps < 0:
         raise ValueError(f"timesteps must be at least 0, got {timesteps}")
     draws = _uniform(which, _EPISODES, indices, seed, 6 + 3 * (timesteps + 1))
-    forces = _forces(which, draws[:, 4:6], draws[:, 6:].reshape(len(indices), timesteps + 1, 3))
-    positions, velocities = simulate(_start(which, draws[:, :4], world), forces, world)
+    changes = draws[:, 6:].reshape(len(indices), timesteps + 1, 3)
+    start, forces = _start(which, draws[:, :4], world), _forces(which, draws[:, 4:6], changes)
+    if which == "training":
+        # What is left of the draw that chose the mix is as good as a draw of its own.
+        alike = ((3 * draws[:, 4]) % 1 < original_share)[:, None]
+        other = _start("as_the_original", draws[:, :4], world)
+        start = State(start.position, np.where(alike, other.velocity, start.velocity))
+        forces = np.where(alike[..., None], _forces("as_the_original", draws[:, 4:6], changes), forces)
+    positions, velocities = simulate(start, forces, world)
     return Episodes(forces, positions, velocities)
 
 

@@ -26,6 +26,7 @@ SETTINGS = {
     "data.shards": 2,
     "world_model_training.autoencoder_steps": 300,
     "world_model_training.dynamics_steps": 300,
+    "world_model_training.decoder_steps": 100,
     "check.largest_error": 100,
     "policy_training.steps": 250,
     "evaluation.episodes": 40,

@@ -8,6 +8,7 @@ TINY = {
     "data.shards": 2,
     "world_model_training.autoencoder_steps": 3,
     "world_model_training.dynamics_steps": 3,
+    "world_model_training.decoder_steps": 3,
     "check.episodes": 4,
     "check.largest_error": 100,
     "policy_training.steps": 3,

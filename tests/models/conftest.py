@@ -56,7 +56,12 @@ def learned(tmp_path_factory, dataset, tiny) -> Learned:
     """A world model and a policy after seven seconds of training."""
     folder = tmp_path_factory.mktemp("learned")
     world_model_training = WorldModelTraining(
-        autoencoder_steps=300, dynamics_steps=300, dynamics_batch=128, horizons=(2, 4, 6), average=0.98
+        autoencoder_steps=300,
+        dynamics_steps=300,
+        dynamics_batch=128,
+        decoder_steps=100,
+        horizons=(2, 4, 6),
+        average=0.98,
     )
     policy_training = PolicyTraining(steps=300, batch=64, horizon=6, average=0.98)
     model = train_world_model(tiny, world_model_training, dataset, folder / "world_model")

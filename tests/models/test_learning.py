@@ -34,7 +34,12 @@ def test_a_world_of_another_size_block_and_frames_trains_with_the_same_classes(t
     dataset = Dataset([write_episodes(tmp_path / "shard", other, range(64), 6)])
     config = WorldModelConfig(size=20, frames=3, latent=8, hidden=16, mlp=16)
     training = WorldModelTraining(
-        autoencoder_steps=150, autoencoder_batch=16, dynamics_steps=100, dynamics_batch=16, horizons=(2, 2, 2)
+        autoencoder_steps=150,
+        autoencoder_batch=16,
+        dynamics_steps=100,
+        dynamics_batch=16,
+        decoder_steps=60,
+        horizons=(2, 2, 2),
     )
     model = train_world_model(config, training, dataset, tmp_path / "world_model")
     train_policy(PolicyConfig(16), PolicyTraining(steps=120, batch=16, horizon=4), model, dataset, tmp_path / "policy")
@@ -43,7 +48,7 @@ def test_a_world_of_another_size_block_and_frames_trains_with_the_same_classes(t
     for learner in ("world_model", "policy"):
         for row in map(json.loads, (tmp_path / learner / METRICS).read_text().splitlines()):
             losses.setdefault(row["phase"], []).append(row["loss"])
-    assert set(losses) == {"autoencoder", "dynamics", "policy"}
+    assert set(losses) == {"autoencoder", "dynamics", "decoder", "policy"}
     for loss in losses.values():
         assert np.mean(loss[-10:]) < 0.95 * np.mean(loss[:10])
 

@@ -12,7 +12,7 @@ import torch
 from models.config import PolicyConfig, PolicyTraining
 from models.losses import target_distance
 from models.policy import Policy, encode_target
-from models.train_policy import policy_phase, train_policy
+from models.train_policy import policy_phase, shifted, train_policy
 from models.world_model import WorldModel
 
 
@@ -79,3 +79,11 @@ def test_training_the_policy_leaves_the_world_model_as_it_was(model, dataset, tm
 def test_a_dataset_of_another_world_is_refused(tiny, dataset, tmp_path):
     with pytest.raises(ValueError, match="size 16, the world model is for size 20"):
         train_policy(PolicyConfig(8), PolicyTraining(steps=5), WorldModel(replace(tiny, size=20)), dataset, tmp_path)
+
+
+def test_a_shifted_target_is_the_same_image_elsewhere_cut_off_where_it_leaves_the_frame():
+    image = torch.arange(16.0).reshape(1, 4, 4)
+    moved = shifted(image.expand(3, -1, -1), np.array([[0, 0], [1, -2], [-3, 0]]))
+    assert torch.equal(moved[0], image[0])
+    assert moved[1].tolist() == [[0, 0, 0, 0], [2, 3, 0, 0], [6, 7, 0, 0], [10, 11, 0, 0]]
+    assert moved[2].tolist() == [[12, 13, 14, 15], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]

@@ -26,7 +26,13 @@ from models.world_model import WorldModel
 from sim_core.world import World
 
 SHORT = WorldModelTraining(
-    seed=3, autoencoder_steps=14, autoencoder_batch=8, dynamics_steps=16, dynamics_batch=8, horizons=(2, 3, 4)
+    seed=3,
+    autoencoder_steps=14,
+    autoencoder_batch=8,
+    dynamics_steps=16,
+    dynamics_batch=8,
+    decoder_steps=5,
+    horizons=(2, 3, 4),
 )
 SHORT_POLICY = PolicyTraining(seed=3, steps=18, batch=8, horizon=3)
 
@@ -139,7 +145,8 @@ def test_training_leaves_the_random_numbers_of_the_program_alone(learners, tmp_p
 def test_the_metrics_hold_a_row_for_each_of_few_steps(learners, tmp_path):
     learners["world model"](tmp_path)
     rows = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
-    expected = [("autoencoder", step) for step in range(1, 15)] + [("dynamics", step) for step in range(1, 17)]
+    steps = {"autoencoder": 14, "dynamics": 16, "decoder": 5}
+    expected = [(phase, step) for phase, count in steps.items() for step in range(1, count + 1)]
     assert [(row["phase"], row["step"]) for row in rows] == expected
     assert all(math.isfinite(row["loss"]) and math.isfinite(row["gradient_norm"]) for row in rows)
 
@@ -349,7 +356,7 @@ def test_a_checkpoint_every_two_seconds_costs_less_than_two_percent_of_the_time(
 
     monkeypatch.setattr("models.training.save_training", timed)
     began = time.perf_counter()
-    training = WorldModelTraining(autoencoder_steps=500, dynamics_steps=500)
+    training = WorldModelTraining(autoencoder_steps=500, dynamics_steps=500, decoder_steps=100)
     train_world_model(WorldModelConfig(), training, dataset, tmp_path, save_every=2)
     share = sum(spent) / (time.perf_counter() - began)
     print(f"{len(spent)} checkpoints of {np.median(spent) * 1000:.1f} ms: {share:.2%} of the time")

@@ -124,6 +124,18 @@ def test_training_mixes_independent_held_and_bang_bang_forces():
     assert 0.05 < (forces[bang] == 0).mean() < 0.15
 
 
+def test_a_share_of_the_training_set_starts_and_is_pushed_as_the_original_s():
+    usual, mixed, alike = (random_episodes("training", range(2000), 8, WORLD, 1, share) for share in (0, 0.5, 1))
+    same = (mixed.forces == usual.forces).all(axis=(1, 2)) & (mixed.velocities == usual.velocities).all(axis=(1, 2, 3))
+    assert 0.45 < same.mean() < 0.55
+    np.testing.assert_array_equal(mixed.forces[~same], alike.forces[~same])
+    assert np.abs(alike.forces).max() <= 0.5
+    away = (4 < alike.positions[:, 0, 0]) & (alike.positions[:, 0, 0] < 28)  # not yet thrown back by a wall
+    assert alike.velocities[:, 0, 0][away].min() > -0.13  # from 0 on, after a frame of at most half the force
+    held = (mixed.forces[:, 1:] == mixed.forces[:, :-1]).all(axis=2).any(axis=1)
+    assert 0.1 < held[same].mean() - held[~same].mean()
+
+
 @every_set
 def test_no_episodes_are_no_episodes(which):
     assert random_episodes(which, range(7, 7), 3, WORLD).positions.shape == (0, 4, 4, 2)
