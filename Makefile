@@ -8,23 +8,32 @@ RUN ?=
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long lint compile score lock run_model_show_frames run_policy_show_frames clean
+.PHONY: help install run demo draw_test_policy test test-long test-browser lint compile score figures tensorboard lock \
+	run_model_show_frames run_policy_show_frames clean
 
 help: ## List the commands
 	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 26
 	@echo
-	@echo "PRESET=smoke|laptop|gpu and SEED=N for run, RUN=FOLDER for the frames (default: pretrained/, else the newest run)"
+	@echo "PRESET=smoke|laptop|gpu and SEED=N for run, RUN=FOLDER for demo and frames (default: pretrained/, else the newest run)"
 
 install: $(VENV)/installed ## Make .venv with what the project needs to run
 
 run: $(VENV)/installed ## Data, world model, policy, evaluation and GIFs into runs/ (PRESET=smoke for a quick one)
 	$(BIN)/python local_runner.py --preset $(PRESET) --seed $(SEED)
 
+demo: $(VENV)/installed ## Build the page in which one plays with the dream, and open it (RUN=FOLDER for a run's)
+	$(BIN)/python -m viewer --open $(if $(RUN),--run $(RUN))
+
+draw_test_policy: demo ## The same, by the original's name
+
 test: $(VENV)/installed-dev ## The fast tests, below 6 minutes on two cores
 	$(BIN)/python -m pytest
 
 test-long: $(VENV)/installed-dev ## Trainings, kills, faults of storage and disk, and the README's commands
 	$(BIN)/python -m pytest -m long -n 2 --dist worksteal
+
+test-browser: $(VENV)/installed-dev ## The report and the player in a real Chromium, /usr/bin/chromium
+	$(BIN)/python -m pytest -m browser
 
 lint: $(VENV)/installed-dev ## Format, rules and types
 	$(BIN)/ruff format --check .
@@ -37,6 +46,13 @@ compile: $(VENV)/installed ## Write pipeline.yaml for Kubeflow
 score: $(VENV)/installed ## Score the pretrained weights on the audit episodes and write docs/score.md
 	$(BIN)/python -m viewer.score
 
+figures: $(VENV)/installed ## Draw the README's figures into docs/
+	$(BIN)/python -m pipelines.compile -o pipeline.yaml
+	$(BIN)/python -m viewer.diagrams pipeline.yaml
+
+tensorboard: $(VENV)/installed ## The curves and films of all trainings in runs/, live
+	$(BIN)/tensorboard --logdir runs
+
 run_model_show_frames: $(VENV)/installed ## A dream beside the truth, as frames and a GIF in frames/
 	$(BIN)/python -m viewer.show_frames model $(if $(RUN),--run $(RUN))
 
@@ -44,7 +60,7 @@ run_policy_show_frames: $(VENV)/installed ## The policy driving the simulator, a
 	$(BIN)/python -m viewer.show_frames policy $(if $(RUN),--run $(RUN))
 
 clean: ## Empty frames/ and remove caches and the compiled pipeline; runs/ stays
-	rm -rf frames pipeline.yaml build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf frames demo.html pipeline.yaml build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 lock: $(VENV)/installed-dev ## Renew the exact versions after a change of pyproject.toml

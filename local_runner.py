@@ -26,8 +26,8 @@ EXAMPLES = """\
 examples:
   python local_runner.py --preset smoke
       everything in about a minute, to see that it works
-  python local_runner.py
-      the preset laptop: minutes, and films worth looking at
+  python local_runner.py --open
+      the preset laptop: minutes, films worth looking at, and the report in the browser
   python local_runner.py --preset smoke --seed 3 --set policy_training.steps=800 --set world.raster=pixel
       another seed, a longer training of the policy, frames of whole pixels
   python local_runner.py --root gs://bucket/prefix
@@ -111,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--force", action="store_true", help="prune what is needed, resume what another machine may be at"
     )
+    parser.add_argument("--open", action="store_true", help="open the report in the browser at the end")
     parser.add_argument("--pipeline", metavar="FILE", type=Path, help="a compiled pipeline to run instead of ours")
     return parser
 
@@ -125,6 +126,10 @@ def check_together(options: argparse.Namespace) -> None:
     given = [name for name, value in new.items() if value is not None] + ["--set"] * bool(options.assignments)
     if chosen and given:
         raise ValueError(f"{given[0]} is for a new run, and does not go with {chosen[0]}")
+    if options.open and (options.list or options.prune):
+        raise ValueError(f"--open is for a run, and does not go with {chosen[0]}")
+    if options.open and "://" in options.root:
+        raise ValueError(f"--open needs a report on this machine, but the root is {options.root}")
     if options.force and "--resume" not in chosen and "--prune" not in chosen:
         raise ValueError("--force goes with --resume or --prune")
     seconds = options.checkpoint_seconds
@@ -163,7 +168,7 @@ def run(options: argparse.Namespace) -> int:
 
     from pipelines.engine.attempts import run_uri
     from pipelines.engine.execute import TaskFailed, execute, resume
-    from pipelines.summary import announce, summary
+    from pipelines.summary import announce, reports, summary
 
     run_id = options.resume if options.resume is not None else options.run_id
     if run_id is None:
@@ -184,7 +189,19 @@ def run(options: argparse.Namespace) -> int:
         print(f"local_runner.py: the run stopped: {error}; when that is mended: --resume {run_id}", file=sys.stderr)
         return 1
     print(summary(record, uri))
+    if options.open:
+        show(reports(record))
     return 0
+
+
+def show(pages: list[str]) -> None:
+    """Open the reports of a run."""
+    from viewer.browser import open_page
+
+    for page in pages:
+        open_page(Path(page))
+    if not pages:
+        tell("the run made no report to open")
 
 
 def tell(line: str) -> None:

@@ -20,14 +20,17 @@ def evaluate(
     from components import storage
     from components.configuration import Configuration, from_dict
     from components.progress import progress
+    from components.run_times import run_times
     from components.write_evaluation import headlines, write_evaluation
     from models.process import prepare
 
     prepare()
     config = from_dict(Configuration, configuration)
     model, pilot = storage.verified(world_model.path), storage.verified(policy.path)
+    artifacts = {"world model": world_model.uri, "policy": policy.uri, "evaluation": evaluation.uri}
+    facts = {"run_id": run_id, **run_times(evaluation.uri), "artifacts": artifacts}
     with progress() as show, storage.writing(evaluation.path) as folder:
-        figures, page = write_evaluation(model, pilot, config, run_id, folder, show)
+        figures, page = write_evaluation(model, pilot, config, facts, folder, show)
     storage.write_text(report.path, page)
     for name, value in headlines(figures).items():
         metrics.log_metric(name, value)

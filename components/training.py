@@ -15,8 +15,9 @@ from torch import nn
 from components.fingerprint import Code, digest
 from components.progress import progress
 from components.storage import MANIFEST, Checkpoints, exists, join
+from components.tensorboard import curves
 from models.signals import end_with_parent
-from models.training import CHECKPOINT, METRICS, OtherTraining, Phase, TrainingError
+from models.training import CHECKPOINT, METRICS, Film, OtherTraining, Phase, TrainingError
 
 SECONDS = "DREAMBLOCK_CHECKPOINT_SECONDS"  # a variable and no parameter: what comes out does not depend on it
 Learned = TypeVar("Learned", bound=nn.Module)
@@ -51,10 +52,12 @@ def resumable(
     if start_from:
         _require_run(output, start_from)
     checkpoints = Checkpoints(output, identity, start_from)
+    draw = curves(output, checkpoints.folder / METRICS)
     with failing_for_good(checkpoints), progress() as show:
 
-        def on_step(phase: Phase, step: int, row: dict[str, float]) -> None:
+        def on_step(phase: Phase, step: int, row: dict[str, float], film: Film | None) -> None:
             show(phase.name, step, phase.steps, f"loss {row['loss']:.3g}")
+            draw(phase, step, row, film)
 
         options = {"save_every": checkpoint_seconds(), "on_step": on_step, "on_save": checkpoints.save}
         run = partial(train, checkpoints.folder, inputs=identity, **options)

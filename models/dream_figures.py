@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from models.precision import precision
-from models.statistics import bootstrap_means
+from models.statistics import bootstrap_means, worst
 from models.world_model import WorldModel
 from sim_core.episodes import Episodes, random_episodes
 from sim_core.raster import render, rendered_centre
@@ -54,6 +54,7 @@ def dream_figures(
             name: [None if None in pair else pair for pair in plain(pairs)]
             for name, pairs in zip(figures, intervals.reshape(-1, horizon, 2), strict=True)
         },
+        "worst": worst(error.mean(axis=1)),
     }
 
 
@@ -66,10 +67,10 @@ def dream_errors(
 
 
 def dream_frames(
-    model: WorldModel, world: World, which: str, indices: range, context: int, horizon: int
+    model: WorldModel, world: World, which: str, indices: range, context: int, horizon: int, seed: int = 0
 ) -> tuple[Float[np.ndarray, "episodes time frame h w"], Float[np.ndarray, "episodes time frame h w"]]:
     """The truth and the dream of some episodes, `context + horizon` timesteps; of the context the dream is empty."""
-    episodes = random_episodes(which, indices, context + horizon - 1, world)
+    episodes = random_episodes(which, indices, context + horizon - 1, world, seed)
     truth = episodes.observations(world)
     dream = np.zeros_like(truth)
     dream[:, context:] = torch.sigmoid(dream_logits(model, truth[:, :context], episodes.forces)).numpy()

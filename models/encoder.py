@@ -1,8 +1,8 @@
 """Observations to latents: a convolution whose maps are read as expected coordinates (spatial soft-argmax).
 
 Expected coordinates make the latent linear in position to a hundredth of a pixel, with nothing known of what moves
-(Finn et al. 2016, https://arxiv.org/abs/1509.06113). Nothing else is read from the maps: their mass, or a network behind
-the coordinates, only bends the latents, and dreams of bent latents go astray sooner.
+(Finn et al. 2016, https://arxiv.org/abs/1509.06113). Nothing else is read from the maps: their mass or a network behind
+the coordinates only bends the latents, and dreams of bent latents go astray sooner.
 """
 
 import torch

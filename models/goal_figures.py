@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64
 
 from models.dream_figures import dream_logits
 from models.policy import Policy, encode_target
-from models.statistics import bootstrap
+from models.statistics import bootstrap, worst
 from models.world_model import WorldModel
 from sim_core.controllers import random_force, zero_force
 from sim_core.drive import ChooseForce, drive, settle_frames
@@ -76,6 +76,7 @@ def controller_figures(distance: Float64[np.ndarray, "episodes time frame"]) -> 
             "frame": list(range(1, path.shape[1] + 1)),
             **dict(zip(("q25", "median", "q75"), quarters, strict=True)),
         },
+        "worst": worst(held),
     }
 
 

@@ -33,13 +33,14 @@ class Optimizer:
         """Clip the gradients and return the norm that they had."""
         return nn.utils.clip_grad_norm_(self.parameters, CLIP)
 
-    def step(self, step: int) -> None:
-        """Apply the gradients, as step number `step` of the schedule, and forget them."""
+    def step(self, step: int) -> float:
+        """Apply the gradients, as step number `step` of the schedule, and forget them; Muon's learning rate."""
         share = min(1, (step + 1) / WARM_UP) * (0.505 + 0.495 * math.cos(math.pi * step / self.steps))
         for part, rate in zip(self.parts, self.rates, strict=True):
             part.param_groups[0]["lr"] = rate * share
             part.step()
             part.zero_grad()
+        return self.rates[0] * share
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the optimizers remember, as tensors by name."""

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 RESAMPLES = 1000
 BOUNDS = (2.5, 97.5)  # percentiles
+WORST = 3  # episodes that are named for having gone worst
 
 
 def bootstrap(
@@ -31,6 +32,12 @@ def bootstrap_means(
     some = known.any(axis=0)
     intervals[some] = np.nanpercentile(means[1:, some], BOUNDS, axis=0).T
     return means[0], intervals
+
+
+def worst(distance: Float[np.ndarray, " episodes"]) -> dict[str, list]:
+    """The few episodes with the largest distances, the largest first: {"episode": [int], "px": [float]}."""
+    largest = np.argsort(-distance, kind="stable")[:WORST]
+    return {"episode": largest.tolist(), "px": distance[largest].tolist()}
 
 
 def _resamples(episodes: int) -> Int[np.ndarray, "resamples episodes"]:

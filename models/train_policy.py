@@ -1,6 +1,7 @@
 """How the policy learns: only from gradients that flow through the frozen model's dream, from anywhere to anywhere."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from models.config import PolicyConfig, PolicyTraining
 from models.dataset import Dataset, random_timesteps
 from models.draws import generator
+from models.look_at_goals import look_at_goals
 from models.losses import target_distance
 from models.policy import Policy, encode_target
 from models.train_world_model import encode_dataset
@@ -89,7 +91,8 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
         distance = target_distance(frames, targets[:, None, None])
         return distance.mean(), {"final_distance": distance[:, -1, -1].detach().mean()}
 
-    return Phase("policy", training.steps, training.rate, training.average, begin, loss)
+    look = partial(look_at_goals, world_model, policy, dataset.world, training.seed)
+    return Phase("policy", training.steps, training.batch, training.rate, training.average, begin, loss, look)
 
 
 def shifted(

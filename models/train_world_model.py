@@ -6,6 +6,7 @@ decoder was made for; so it learns at last, by itself, to show what was dreamed.
 """
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from models.config import WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset, random_timesteps
 from models.draws import generator
+from models.look_at_dreams import look_at_dreams
 from models.losses import frame_loss, latent_loss
 from models.training import Phase, train
 from models.world_model import WorldModel
@@ -65,7 +67,8 @@ def autoencoder_phase(model: WorldModel, training: WorldModelTraining, dataset: 
         frames = dataset.observations(*random_timesteps(dataset, draw, training.autoencoder_batch))
         return frame_loss(model.decoder(model.encoder(frames)), frames), {}
 
-    return Phase("autoencoder", training.autoencoder_steps, training.autoencoder_rate, training.average, begin, loss)
+    steps, batch, rate = training.autoencoder_steps, training.autoencoder_batch, training.autoencoder_rate
+    return Phase("autoencoder", steps, batch, rate, training.average, begin, loss)
 
 
 def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
@@ -95,7 +98,9 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
         filtered = model.core.latent(state)[:, None]
         return latent_loss(torch.cat([filtered, imagined], 1), seen[:, context - 1 :], training.delta), {}
 
-    return Phase("dynamics", training.dynamics_steps, training.dynamics_rate, training.average, begin, loss)
+    steps, batch, rate = training.dynamics_steps, training.dynamics_batch, training.dynamics_rate
+    look = partial(look_at_dreams, model, dataset.world, training.seed)
+    return Phase("dynamics", steps, batch, rate, training.average, begin, loss, look)
 
 
 def decoder_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
@@ -122,7 +127,9 @@ def decoder_phase(model: WorldModel, training: WorldModelTraining, dataset: Data
         frames = dataset.observations(episodes, first + context + ahead)
         return frame_loss(model.decode(imagined[range(batch), ahead]), frames), {}
 
-    return Phase("decoder", training.decoder_steps, training.autoencoder_rate, training.average, begin, loss)
+    steps, rate = training.decoder_steps, training.autoencoder_rate
+    look = partial(look_at_dreams, model, dataset.world, training.seed)
+    return Phase("decoder", steps, batch, rate, training.average, begin, loss, look)
 
 
 def horizon_at(progress: float, horizons: tuple[int, ...]) -> int:

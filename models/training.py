@@ -3,11 +3,13 @@
 import copy
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,6 +20,9 @@ from models.signals import stops_put_off
 
 CHECKPOINT, METRICS = "training.safetensors", "metrics.jsonl"
 ROWS = 200  # rows of a phase in the metrics
+LOOKED_AT = 25  # rows from one look at the episodes that nothing is learned from to the next
+
+Film = Float[np.ndarray, "height width 3"]  # one picture, 0..1
 
 
 class TrainingError(Exception):
@@ -33,18 +38,21 @@ class Phase:
     """A stretch of training with one loss.
 
     `begin` prepares it, from the weights as the phase before left them, and returns the module to train. `loss`, a
-    function of the step alone, returns what to descend and further figures to record.
+    function of the step alone, returns what to descend and further figures to record. `look`, a function of the weights
+    alone, returns figures of episodes that nothing is learned from, to record too, and a film of some.
     """
 
     name: str
     steps: int
+    batch: int  # what a step learns from: observations, sequences or dreams
     rate: float  # Muon's learning rate
     average: float  # decay of the averaged weights, which the phase ends with
     begin: Callable[[], nn.Module]
     loss: Callable[[int], tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]]
+    look: Callable[[], tuple[dict[str, float], Film | None]] = lambda: ({}, None)
 
 
-OnStep = Callable[[Phase, int, dict[str, float]], None]
+OnStep = Callable[[Phase, int, dict[str, float], Film | None], None]
 
 
 def train(
@@ -54,7 +62,7 @@ def train(
     identity: dict[str, Any],
     *,
     save_every: float = 60.0,
-    on_step: OnStep = lambda phase, step, row: None,
+    on_step: OnStep = lambda phase, step, row, film: None,
     on_save: Callable[[], None] = lambda: None,
 ) -> None:
     """Take `weights` through the phases, with a checkpoint and `metrics.jsonl` in `folder`.
@@ -65,7 +73,7 @@ def train(
     Args:
         identity: what the result depends on, as JSON; a checkpoint of anything else is not gone on from.
         save_every: seconds between checkpoints.
-        on_step: told of each row of the metrics.
+        on_step: told of each row of the metrics, and given the film where there is a new one.
         on_save: told when a checkpoint is whole.
 
     Raises:
@@ -114,15 +122,21 @@ def train(
                         f"the {'gradient' if loss.isfinite() else 'loss'} is not finite at step {step + 1} of the "
                         f"phase {phase.name}; the weights before it are in the checkpoint"
                     )
-                optimizer.step(step)
+                rate = optimizer.step(step)
                 _follow(average, module, min(phase.average, (1 + step) / (10 + step)))
-                if (step + 1) % max(1, phase.steps // ROWS) == 0 or step + 1 == phase.steps:
-                    row = {"loss": loss.item(), "gradient_norm": norm.item()}
-                    row |= {name: value.item() for name, value in figures.items()}
-                    rows.append({"phase": phase.name, "step": step + 1, **row})
+                every, done = max(1, phase.steps // ROWS), step + 1
+                if done % every == 0 or done == phase.steps:
+                    row = {"samples": done * phase.batch, "loss": loss.item(), "gradient_norm": norm.item()}
+                    row |= {"learning_rate": rate, **{name: value.item() for name, value in figures.items()}}
+                    film = None
+                    if done % (every * LOOKED_AT) == 0 or done == phase.steps:
+                        with _exchanged(module, average):
+                            seen, film = phase.look()
+                        row |= seen
+                    rows.append({"phase": phase.name, "step": done, **row})
                     with (folder / METRICS).open("a") as file:
                         file.write(json.dumps(rows[-1]) + "\n")
-                    on_step(phase, step + 1, row)
+                    on_step(phase, done, row, film)
             else:
                 module.load_state_dict(average.state_dict())
                 save(index + 1, 0)
@@ -165,6 +179,21 @@ def _follow(average: nn.Module, module: nn.Module, decay: float) -> None:
     """Move the averaged weights. Young averages forget faster, or they would remember the random start."""
     with torch.no_grad():
         torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
+
+
+@contextmanager
+def _exchanged(module: nn.Module, average: nn.Module) -> Iterator[None]:
+    """The module has the averaged weights, which are those that are kept, until the block ends."""
+
+    def exchange() -> None:
+        for one, other in zip(module.parameters(), average.parameters(), strict=True):
+            one.data, other.data = other.data, one.data
+
+    exchange()
+    try:
+        yield
+    finally:
+        exchange()
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,15 +11,16 @@ from tabulate import tabulate
 from components import storage
 from pipelines.engine.housekeeping import Run
 from pipelines.engine.record import RunRecord, TaskRecord
+from viewer.quantities import with_interval
 
 EVALUATION = "system.DreamblockEvaluation"  # `components.artifacts` has it too, but with all of kfp
 FIGURES = ("dream_h5_px", "settled", "settle_ratio")  # of an evaluation, in the list of runs
 HORIZONS = (1, 5, 10)
 CONTROLLERS = ("policy", "oracle", "zero_force")
 GOAL_FIGURES = (
-    ("final_px_mean", "distance at the end, mean px"),
-    ("settled", "settled, share"),
-    ("settle_frames_mean", "time to settle, mean frames"),
+    ("final_px_mean", "distance at the end, mean px", ""),
+    ("settled", "settled", "%"),
+    ("settle_frames_mean", "time to settle, mean frames", ""),
 )
 
 
@@ -65,12 +66,15 @@ def listing(runs: Iterable[Run], now: datetime | None = None) -> str:
 def summary(record: RunRecord, run: str) -> str:
     """The run as text: a table of the steps and, of the evaluations among them, figures and paths."""
     parts = [_steps(record)]
-    for task in record.tasks:
-        for artifact in task.artifacts.values():
-            if artifact["type"] == EVALUATION:
-                parts += _evaluation(artifact["uri"])
+    for uri in _evaluations(record):
+        parts += _evaluation(uri)
     parts.append(f"run: {run}")
     return "\n\n".join(parts)
+
+
+def reports(record: RunRecord) -> list[str]:
+    """The URIs of the reports that a run's evaluations have made."""
+    return [storage.join(uri, "report.html") for uri in _evaluations(record)]
 
 
 def _news(task: TaskRecord) -> str:
@@ -120,6 +124,11 @@ def _size(size: int) -> str:
     return f"{size} B"
 
 
+def _evaluations(record: RunRecord) -> list[str]:
+    artifacts = [artifact for task in record.tasks for artifact in task.artifacts.values()]
+    return [artifact["uri"] for artifact in artifacts if artifact["type"] == EVALUATION]
+
+
 def _evaluation(uri: str) -> list[str]:
     figures = json.loads(storage.read_text(storage.join(uri, "evaluation.json")) or "")
     dreams = [dream for dream in figures["dream"] if dream["set"] == "evaluation"]
@@ -138,8 +147,8 @@ def _dreams(dream: dict[str, Any]) -> str:
     error, copied = dream["centroid_error_px"]["mean"], dream["copy_last_px"]
     of_error, of_copied = dream["intervals"]["mean"], dream["intervals"]["copy_last_px"]
     rows = [
-        ("dream", *(_figure(error[place], of_error[place]) for place in places.values())),
-        ("copy of the last frame", *(_figure(copied[place], of_copied[place]) for place in places.values())),
+        ("dream", *(with_interval(error[place], of_error[place]) for place in places.values())),
+        ("copy of the last frame", *(with_interval(copied[place], of_copied[place]) for place in places.values())),
     ]
     columns = (f"error after {dream['context']} observations, mean px", *(f"horizon {horizon}" for horizon in places))
     return tabulate(rows, columns)
@@ -147,12 +156,10 @@ def _dreams(dream: dict[str, Any]) -> str:
 
 def _goals(goals: dict[str, Any]) -> str:
     controllers = [goals["controllers"][name] for name in CONTROLLERS]
-    rows = [(label, *(_figure(c[key], c["intervals"][key]) for c in controllers)) for key, label in GOAL_FIGURES]
-    ratio = _figure(goals["settle_ratio"], goals["intervals"]["settle_ratio"])
+    rows = [
+        (label, *(with_interval(figures[key], figures["intervals"][key], unit) for figures in controllers))
+        for key, label, unit in GOAL_FIGURES
+    ]
+    ratio = with_interval(goals["settle_ratio"], goals["intervals"]["settle_ratio"])
     rows.append(("the same over the oracle's", ratio))
     return tabulate(rows, ("goal-reaching", *(name.replace("_", " ") for name in CONTROLLERS)))
-
-
-def _figure(value: float | None, interval: list[float] | None) -> str:
-    """A figure with its interval, as far as they could be computed."""
-    return "–" if value is None or interval is None else f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"

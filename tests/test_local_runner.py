@@ -21,6 +21,7 @@ from components.storage import MANIFEST, verified
 from local_runner import main
 from models.checkpoint import load_training, load_world_model
 from pipelines.compile import main as compile_pipeline
+from viewer.quantities import quantity
 
 FIGURES = {
     *("final_px_mean", "final_px_median", "within_1px", "within_2px", "held_1px", "held_2px"),
@@ -53,7 +54,11 @@ def run_json(folder):
 def finished(tmp_path_factory):
     """A tiny run, by the folder that it is told, from another working directory: what it said, and its folder."""
     root = tmp_path_factory.mktemp("finished")
-    done = run(command("some/where", "first"), cwd=root)
+    browser = root / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {root}/opened\n')
+    browser.chmod(0o755)
+    environment = {**os.environ, "BROWSER": str(browser), "DREAMBLOCK_COMMIT": "1f0a9c2"}
+    done = run([*command("some/where", "first"), "--open"], cwd=root, env=environment)
     assert done.returncode == 0, done.stderr
     return done, root / "some" / "where" / "dreamblock" / "first"
 
@@ -87,6 +92,8 @@ def test_help_answers_at_once_and_loads_no_library():
         (["--set", "policy_training.rate=NaN"], "policy_training.rate must be a number, got nan"),
         (["--set", "policy_training.steps"], "--set takes NAME=VALUE, got 'policy_training.steps'"),
         (["--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
+        (["--list", "--open"], "--open is for a run, and does not go with --list"),
+        (["--root", "gs://bucket/prefix", "--open"], "--open needs a report on this machine"),
         (["--root", "s3://bucket/prefix"], "a folder of this machine or gs://bucket/prefix, got 's3://bucket/prefix'"),
         (["--root", "/proc/nothing"], "the root /proc/nothing cannot be written"),
         (["--root", f"{__file__}/runs"], "cannot be written: Not a directory"),
@@ -222,10 +229,29 @@ def test_the_report_stands_alone_and_is_the_html_artifact_too(finished):
     _, folder = finished
     report = (folder / "evaluate" / "0" / "evaluation" / "report.html").read_text()
     assert (folder / "evaluate" / "0" / "report").read_text() == report
-    assert report.count("data:image/gif;base64,") == 2
+    assert report.count("data:image/gif;base64,") == 2 + 3 + 3, "two films, the worst dreams and the worst goals"
     assert not re.search(r"""(src|href)=["']?(https?:|/|\.)""", report)
     assert re.search(r"<title>.*first.*</title>", report)
+    assert len(report.encode()) < 4_000_000
+
+
+def test_the_report_says_what_was_run(finished):
+    _, folder = finished
+    report = (folder / "evaluate" / "0" / "evaluation" / "report.html").read_text()
     assert "policy_training" in report.replace(" ", "_"), "the configuration is in it"
+    assert "1f0a9c2" in report
+    record = run_json(folder)
+    assert record["started"][:16].replace("T", " ") in report
+    for task in record["tasks"][:-1]:
+        assert f"{task['name']}/{task['execution']}</th><td>{task['seconds']:.1f} s</td>" in report
+    for place in ("train-world-model/0/world_model", "train-policy/0/policy", "evaluate/0/evaluation"):
+        assert f"<td>{folder / place}</td>" in report
+
+
+def test_the_report_is_opened_in_the_browser_when_that_is_asked_for(finished):
+    _, folder = finished
+    report = folder / "evaluate" / "0" / "evaluation" / "report.html"
+    assert (folder.parents[3] / "opened").read_text() == f"{report.as_uri()}\n"
 
 
 def test_the_figures_are_metrics_of_the_run(finished):
@@ -248,7 +274,7 @@ def test_the_end_is_a_table_of_steps_the_figures_and_where_the_films_are(finishe
         assert line.split()[1:] == ["succeeded", f"{task['seconds']:.1f}", f"{task['cpu_seconds']:.1f}"]
     evaluation = json.loads((folder / "evaluate" / "0" / "evaluation" / "evaluation.json").read_text())
     for name in ("policy", "oracle", "zero_force"):
-        assert f"{evaluation['goal_reaching']['controllers'][name]['final_px_mean']:.2f}" in done.stdout
+        assert quantity(evaluation["goal_reaching"]["controllers"][name]["final_px_mean"]) in done.stdout
     for name in ("model.gif", "policy.gif", "report.html"):
         assert str(folder / "evaluate" / "0" / "evaluation" / name) in done.stdout
     assert (folder / "evaluate" / "0" / "evaluation" / "report.html").as_uri() in done.stdout

@@ -56,6 +56,7 @@ def test_every_command_of_the_readme_works_and_smoke_learns_what_it_promises():
             if evaluation["raster"] == "coverage":
                 seeds.add(record["parameters"]["seed"])
                 assert_learned(evaluation)
+            assert (run / "evaluate/0/evaluation/report.html").stat().st_size < 4_000_000
     assert len(seeds) >= 3
 
 

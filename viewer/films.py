@@ -1,4 +1,4 @@
-"""Films: reality, dream and target as RGB pictures in the original's colours, written as a GIF or as PNGs."""
+"""Films: reality, dream and target as RGB pictures in the original's colours, as a GIF or as PNGs."""
 
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 Label = tuple[str, tuple[int, int, int]]  # a text and its colour
 
+FRAMES_PER_SECOND = 20  # met exactly, since a GIF's clock ticks in 1/100 s
+
 # The GIF's palette is the cube of 6 x 6 x 6 colours with this step: enough for antialiased blocks, the same for every
 # frame, and a colour's index is arithmetic.
 CUBE_STEP = 51
@@ -16,7 +18,7 @@ GREEN, RED, BLUE, YELLOW, WHITE = (51, 255, 51), (255, 51, 51), (102, 153, 255),
 BACKGROUND = (51, 51, 51)
 
 SQUARES_ACROSS = 6  # in a row of the grid, at most
-PIXELS_ACROSS = 800  # of these squares together, at most
+LARGE, SMALL = 800, 340  # pixels across these squares together, at most
 LARGEST_SCALE = 6  # pixels of the film for one of the world
 GAP, MARGIN, BORDER = 8, 16, 2
 HEADER, FOOTER, BAR, FONT_SIZE = 40, 56, 6, 18
@@ -26,6 +28,7 @@ def dream_film(
     truth: Float[np.ndarray, "*episodes time frame h w"],
     dream: Float[np.ndarray, "*episodes time frame h w"],
     context: int,
+    across: int = LARGE,
 ) -> UInt8[np.ndarray, "frames height width 3"]:
     """Reality (green), the dream (red), and both over each other (yellow where they agree).
 
@@ -47,13 +50,14 @@ def dream_film(
     squares[:, 1:, given:, ..., 0] = _levels("dream", dream[..., context:, :, :, :])[:, None]
     moments = [(f"context {t + 1} of {context}", YELLOW) for t in range(context)]
     moments += [(f"dream {t + 1} of {timesteps - context}", RED) for t in range(timesteps - context)]
-    return _film(squares, [("reality", GREEN), ("dream", RED), ("both", YELLOW)], moments)
+    return _film(squares, [("reality", GREEN), ("dream", RED), ("both", YELLOW)], moments, across)
 
 
 def policy_film(
     truth: Float[np.ndarray, "*episodes time frame h w"],
     dream: Float[np.ndarray, "*episodes time frame h w"],
     target: Float[np.ndarray, "*episodes h w"],
+    across: int = LARGE,
 ) -> UInt8[np.ndarray, "frames height width 3"]:
     """Reality (green), the model's dream of it (red) and the target (blue) in one square; reality alone beside it.
 
@@ -69,11 +73,11 @@ def policy_film(
     squares[:, :, ..., 1] = reality[:, None]
     squares[:, 0, ..., 2] = _levels("target", target[..., None, None, :, :])
     moments = [(f"timestep {t} of {timesteps - 1}", WHITE) for t in range(timesteps)]
-    return _film(squares, [("all", BLUE), ("reality", GREEN)], moments)
+    return _film(squares, [("all", BLUE), ("reality", GREEN)], moments, across)
 
 
-def write_gif(path: Path, film: UInt8[np.ndarray, "frames height width 3"], frames_per_second: int) -> None:
-    """Write a film as a GIF that loops for ever. A GIF's clock ticks in 1/100 s: 20 and 25 frames/s are met exactly."""
+def gif(film: UInt8[np.ndarray, "frames height width 3"]) -> bytes:
+    """A film as a GIF that loops for ever."""
     step = np.rint(np.arange(256) / CUBE_STEP).astype(np.uint8)
     colours = (36 * step)[film[..., 0]] + (6 * step)[film[..., 1]] + step[film[..., 2]]
     # Pillow's time for each frame grows with the cube of the palette's length, so that it gets no colour too many.
@@ -81,14 +85,14 @@ def write_gif(path: Path, film: UInt8[np.ndarray, "frames height width 3"], fram
     place = np.zeros(216, np.uint8)
     place[used] = np.arange(len(used))
     palette = CUBE_STEP * np.stack([used // 36, used // 6 % 6, used % 6], axis=-1)
-    imageio.imwrite(
-        path,
+    return imageio.imwrite(
+        "<bytes>",
         place[colours],
         extension=".gif",
         mode="P",
         palette=palette.tobytes(),
         optimize=True,  # only what moves is written: a third of the size
-        duration=1000 / frames_per_second,
+        duration=1000 / FRAMES_PER_SECOND,
         loop=0,
     )
 
@@ -112,13 +116,16 @@ def _levels(
 
 
 def _film(
-    squares: UInt8[np.ndarray, "episodes square frames h w 3"], titles: list[Label], moments: list[Label]
+    squares: UInt8[np.ndarray, "episodes square frames h w 3"],
+    titles: list[Label],
+    moments: list[Label],
+    pixels: int,
 ) -> UInt8[np.ndarray, "frames height width 3"]:
     """The episodes' squares as a grid, titled above; below, what is shown at each timestep and how far the film is."""
     episodes, across, frames, h, w, _ = squares.shape
     columns = min(episodes, SQUARES_ACROSS // across)
     rows = -(-episodes // columns)
-    scale = max(1, min(LARGEST_SCALE, PIXELS_ACROSS // (columns * across * w)))
+    scale = max(1, min(LARGEST_SCALE, pixels // (columns * across * w)))
     cell_h, cell_w = scale * h + 2 * BORDER, scale * w + 2 * BORDER
     # Twice the gap between episodes keeps the squares of one together.
     group = across * (cell_w + GAP) + GAP

@@ -18,7 +18,7 @@ BLACK = "#000000"  # matplotlib's colour of lines and axes; the page's text colo
 DREAM, GREY = "#e5484d", "#8b929c"
 SERIES = ("#3b82f6", "#2a9d5c", GREY, "#d9822b", "#b45fcf", DREAM)
 POINTS = 150  # of a training curve: the mean of the steps between two points
-
+CONTROLLERS = ("policy", "oracle", "zero_force")  # whose distances are drawn; a random force is like none
 
 # The figures of a dream that are drawn against its horizon: key, label, style.
 ERRORS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -27,7 +27,7 @@ ERRORS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("median", "median", {"color": DREAM, "lw": 1.6, "ls": "--"}),
     ("copy_last_px", "copy of the last frame", {"color": GREY, "lw": 1.6}),
     ("bayes_floor_px", "Bayes floor", {"color": SERIES[1], "lw": 1.6}),
-    ("original_px", "the original", {"color": SERIES[3], "lw": 1.6}),
+    ("original_px", "the original, in its own world", {"color": SERIES[3], "lw": 1.6}),
 )
 
 
@@ -64,11 +64,11 @@ def overlap_plot(dreams: Sequence[Mapping]) -> str:
 
 
 def distance_plot(controllers: Mapping[str, Mapping]) -> str:
-    """Distance to the target against frames: median and quartiles of each controller that has a "distance"."""
+    """Distance to the target against frames: median and quartiles of the policy, the oracle and no force."""
     figure, axes = _figure("frames", "distance to the target, px")
     reached = []
-    for (name, figures), colour in zip(controllers.items(), cycle(SERIES)):
-        distance = figures.get("distance")
+    for name, colour in zip(CONTROLLERS, SERIES, strict=False):
+        distance = controllers[name].get("distance")
         if not distance:
             continue
         frame, median = distance["frame"], _numbers(distance["median"])

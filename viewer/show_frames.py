@@ -6,8 +6,8 @@ from pathlib import Path
 
 from models.config import EvaluationConfig
 from models.process import prepare
-from viewer.filming import FRAMES_PER_SECOND, film_of_model, film_of_policy
-from viewer.films import write_frames, write_gif
+from viewer.filming import film_of_model, film_of_policy
+from viewer.films import gif, write_frames
 from viewer.weights import load_weights
 
 
@@ -27,13 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         film = film_of_policy(model, policy, world, EvaluationConfig.timesteps)
     frames = options.output / options.what
-    gif = options.output / f"{options.what}.gif"
+    path = options.output / f"{options.what}.gif"
     try:
         write_frames(frames, film)
-        write_gif(gif, film, FRAMES_PER_SECOND)
+        path.write_bytes(gif(film))
     except OSError as error:
         parser.error(f"{options.output} cannot be written: {error.strerror}")
-    print(f"of the weights in {found}: {len(film)} frames in {frames}, and {gif}")
+    print(f"of the weights in {found}: {len(film)} frames in {frames}, and {path}")
     return 0
 
 

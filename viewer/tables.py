@@ -6,9 +6,9 @@ from html import escape
 from typing import Any
 
 from viewer.plots import dream_figure, dream_name
+from viewer.quantities import UNKNOWN, rounded
 
 HORIZONS = (1, 5, 10, 25)  # the columns of the table of dreams
-UNKNOWN = "–"
 
 # Where a figure lies in an entry of "dream", what it is called, and its unit.
 DREAM_FIGURES = (
@@ -19,7 +19,7 @@ DREAM_FIGURES = (
     ("wall_contact_px", "mean with wall contact", "px"),
     ("copy_last_px", "copy of the last frame", "px"),
     ("bayes_floor_px", "Bayes floor", "px"),
-    ("original_px", "the original", "px"),
+    ("original_px", "the original, in its own world", "px"),
     ("precision_px", "precision", "px"),
     ("iou", "IoU", ""),
 )
@@ -35,6 +35,42 @@ GOAL_FIGURES = (
     ("settle_frames_median", "frames to settle, median", ""),
     ("settle_frames_p95", "frames to settle, 95th percentile", ""),
 )
+MAIN = ("final_px_mean", "within_2px", "settled", "settle_frames_mean")  # of the goals, to compare runs
+
+
+def longest_context(evaluation: Mapping) -> Mapping:
+    """Of an `evaluation.json` the entry of "dream" from the longest context, not as the original's was measured."""
+    dreams = [dream for dream in evaluation["dream"] if dream["set"] != "as_the_original"]
+    return max(dreams, key=lambda dream: dream["context"])
+
+
+def comparison_table(evaluation: Mapping, others: Mapping[str, Mapping]) -> str:
+    """The main figures of this run's `evaluation.json` and of others, which have names."""
+    evaluations = {"this run": evaluation, **others}
+    columns = [_main_figures(each) for each in evaluations.values()]
+    rows = ""
+    for label, unit in columns[0]:
+        values, intervals = zip(*(column.get((label, unit), (None, None)) for column in columns), strict=True)
+        rows += _row(label, unit, values, intervals)
+    judged = [f"{each['episodes']} {longest_context(each)['set']} episodes" for each in evaluations.values()]
+    rows += f'<tr><th scope="row">judged on</th>{"".join(f"<td>{escape(on)}</td>" for on in judged)}</tr>'
+    return _table("This run and others", ["", *evaluations], rows)
+
+
+def _main_figures(evaluation: Mapping) -> dict[tuple[str, str], tuple[float | None, Sequence[float] | None]]:
+    """Figures with their intervals by label and unit: of the dream from the longest context, and of the policy."""
+    dream, goals = longest_context(evaluation), evaluation["goal_reaching"]
+    policy = goals["controllers"]["policy"]
+    errors = zip(dream["horizon"], dream_figure(dream, "mean"), _intervals(dream, "mean"), strict=True)
+    return {
+        **{
+            (f"mean error of the dream at horizon {horizon}", "px"): (value, interval)
+            for horizon, value, interval in errors
+            if horizon in HORIZONS
+        },
+        **{(label, unit): (policy[key], _interval(policy, key)) for key, label, unit in GOAL_FIGURES if key in MAIN},
+        ("frames to settle over the oracle’s", ""): (goals["settle_ratio"], _interval(goals, "settle_ratio")),
+    }
 
 
 def dream_table(dream: Mapping) -> str:
@@ -43,8 +79,7 @@ def dream_table(dream: Mapping) -> str:
     rows = ""
     for key, label, unit in DREAM_FIGURES:
         if key in dream or key in dream["centroid_error_px"]:
-            values = dream_figure(dream, key)
-            intervals = dream.get("intervals", {}).get(key) or [None] * len(values)
+            values, intervals = dream_figure(dream, key), _intervals(dream, key)
             rows += _row(label, unit, [values[i] for i in places.values()], [intervals[i] for i in places.values()])
     return _table(f"Dream, {dream_name(dream)}", ["horizon", *map(str, places)], rows)
 
@@ -54,9 +89,8 @@ def goal_table(goal_reaching: Mapping) -> str:
     controllers = goal_reaching["controllers"]
     rows = ""
     for key, label, unit in GOAL_FIGURES:
-        values = [figures[key] for figures in controllers.values()]
-        intervals = [figures.get("intervals", {}).get(key) for figures in controllers.values()]
-        rows += _row(label, unit, values, intervals)
+        each = controllers.values()
+        rows += _row(label, unit, [figures[key] for figures in each], [_interval(figures, key) for figures in each])
     title = f"after {goal_reaching['timesteps']} timesteps"
     return _table("Goal-reaching", [title, *(name.replace("_", " ") for name in controllers)], rows)
 
@@ -72,11 +106,12 @@ def plain(value: Any) -> str:
     return escape(value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False))
 
 
-def quantity(value: float | None, unit: str) -> str:
-    """A figure as a person reads it: shares as percentages, the rest to a precision that means something."""
-    if value is None:
-        return UNKNOWN
-    return f"{_number(value, unit)}&nbsp;{unit}"
+def _interval(figures: Mapping, key: str) -> Any:
+    return figures.get("intervals", {}).get(key)
+
+
+def _intervals(dream: Mapping, key: str) -> Sequence[Sequence[float] | None]:
+    return _interval(dream, key) or [None] * len(dream["horizon"])
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -87,18 +122,11 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{name}", value
 
 
-def _number(value: float, unit: str) -> str:
-    if unit == "%":
-        return f"{100 * value:.1f}"
-    decimals = 3 if value < 0.1 else 2 if value < 10 else 1
-    return f"{value:.{decimals}f}"
-
-
 def _row(label: str, unit: str, values: Sequence[float | None], intervals: Sequence[Sequence[float] | None]) -> str:
     cells = ""
     for value, interval in zip(values, intervals, strict=True):
-        number = UNKNOWN if value is None else _number(value, unit)
-        span = "" if interval is None else f"<small>{'–<wbr>'.join(_number(bound, unit) for bound in interval)}</small>"
+        number, *bounds = [UNKNOWN] if value is None else rounded([value, *(interval or ())], unit)
+        span = f"<small>{'–<wbr>'.join(bounds)}</small>" if bounds else ""
         cells += f"<td>{number}{span}</td>"
     return f'<tr><th scope="row">{label}{f"&nbsp;<i>{unit}</i>" if unit else ""}</th>{cells}</tr>'
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from models.checkpoint import load_world, load_world_model
 from models.policy import Policy
@@ -24,6 +25,15 @@ def load_weights(run: Path | None) -> tuple[WorldModel, Policy, World, Path]:
     folder, weights = _find(run)
     model = load_world_model(weights["world_model"])
     return model, load_policy(weights["policy"], model.config), load_world(weights["world_model"]), folder
+
+
+def pretrained_figures(world: World) -> dict[str, Any] | None:
+    """The figures on the card of the weights that were pretrained in a world; None while there are none."""
+    folder = PRETRAINED.with_name(world.raster)
+    card = folder / "card.json"
+    if not card.is_file() or load_world(folder / "world_model") != world:
+        return None
+    return json.loads(card.read_text("utf-8"))["figures"]
 
 
 def _find(run: Path | None) -> tuple[Path, dict[str, Path]]:

@@ -59,7 +59,7 @@ def checkpoint(tmp_path) -> Path:
 def go_on(folder: Path) -> None:
     """Train from the checkpoint in the folder."""
     layer = torch.nn.Linear(2, 2)
-    phase = Phase("only", 3, 0.01, 0.5, lambda: layer, lambda step: (layer(torch.ones(1, 2)).square().sum(), {}))
+    phase = Phase("only", 3, 1, 0.01, 0.5, lambda: layer, lambda step: (layer(torch.ones(1, 2)).square().sum(), {}))
     train(layer, [phase], folder, {"seed": 0})
 
 

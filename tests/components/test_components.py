@@ -3,6 +3,7 @@
 python -m pytest tests/components/test_components.py
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -126,6 +127,20 @@ def test_a_policy_of_another_architecture_is_refused(made, tmp_path):
             planned["configuration"], "tiny", given(paths["world_model"]), given(tmp_path / "policy"), *outputs
         )
     assert [file.name for file in tmp_path.iterdir()] == ["policy"]
+
+
+def test_the_report_compares_the_run_with_the_pretrained_weights_of_its_world(made, tmp_path, monkeypatch):
+    planned, paths = made
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(paths["world_model"], tmp_path / "pretrained" / "coverage" / "world_model")
+    figures = json.loads((paths["evaluation"] / "evaluation.json").read_text())
+    (tmp_path / "pretrained" / "coverage" / "card.json").write_text(json.dumps({"figures": figures}))
+    outputs = [given(tmp_path / "evaluation"), given(tmp_path / "report"), dsl.Metrics(uri=str(tmp_path / "metrics"))]
+    evaluate.python_func(
+        planned["configuration"], "tiny", given(paths["world_model"]), given(paths["policy"]), *outputs
+    )
+    assert "the pretrained weights</th>" in (tmp_path / "report").read_text()
+    assert "the pretrained weights" not in paths["report"].read_text(), "where there were none"
 
 
 def test_a_world_model_that_is_too_poor_fails_the_check_with_number_and_bound(made, tmp_path):

@@ -135,6 +135,13 @@ def test_free_flight_and_wall_contact_together_are_the_whole():
     np.testing.assert_allclose(parts, dream["centroid_error_px"]["mean"], rtol=1e-5)
 
 
+def test_the_worst_are_the_episodes_whose_dreams_are_off_most(untrained):
+    errors = dream_errors(untrained, World(), "evaluation", 20, CONTEXT, HORIZON).mean(axis=1)
+    worst = dream_figures(untrained, World(), "evaluation", 20, CONTEXT, HORIZON)["worst"]
+    assert worst["px"] == pytest.approx(sorted(errors, reverse=True)[:3])
+    assert worst["px"] == pytest.approx([errors[episode] for episode in worst["episode"]])
+
+
 def test_what_no_episode_shows_is_null(untrained):
     dream = dream_figures(untrained, World(), "audit", 1, 1, 25)
     (met,) = wall_contact(random_episodes("audit", range(1), 25, World()), 1)

@@ -168,3 +168,8 @@ def test_what_is_imagined_on_the_way_is_one_timestep_ahead_of_what_was_seen(lear
     latents = torch.stack([learned.model.encode(frames[:, t]) for t in range(5)], 1)
     expected, _ = learned.model.dream(learned.model.filter(latents, pushed[:, :5]), pushed[:, 5:6])
     np.testing.assert_allclose(imagined[:, 5], torch.sigmoid(learned.model.decode(expected))[:, 0], atol=1e-4)
+
+
+def test_the_worst_are_the_episodes_that_end_farthest_away():
+    early, late, never = distances((100, 9), (100, 1)), distances((100, 1), (100, 5)), distances((200, 7))
+    assert figures(early, late, never, distances((200, 0.5)))["worst"] == {"episode": [2, 1, 0], "px": [7, 5, 1]}

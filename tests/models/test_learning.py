@@ -3,17 +3,19 @@
 python -m pytest tests/models/test_learning.py
 """
 
+import copy
 import json
 
 import numpy as np
+import torch
 
 from models.config import PolicyConfig, PolicyTraining, WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset
 from models.dream_figures import dream_figures
 from models.goal_figures import goal_reaching
 from models.train_policy import train_policy
-from models.train_world_model import horizon_at, train_world_model
-from models.training import METRICS
+from models.train_world_model import decoder_phase, horizon_at, train_world_model
+from models.training import METRICS, train
 from sim_core.world import World
 
 
@@ -49,8 +51,24 @@ def test_a_world_of_another_size_block_and_frames_trains_with_the_same_classes(t
         for row in map(json.loads, (tmp_path / learner / METRICS).read_text().splitlines()):
             losses.setdefault(row["phase"], []).append(row["loss"])
     assert set(losses) == {"autoencoder", "dynamics", "decoder", "policy"}
-    for loss in losses.values():
-        assert np.mean(loss[-10:]) < 0.95 * np.mean(loss[:10])
+    for phase in ("autoencoder", "dynamics", "policy"):
+        assert np.mean(losses[phase][-10:]) < 0.95 * np.mean(losses[phase][:10])
+
+
+def test_a_decoder_tuned_on_dreams_shows_them_nearer_to_what_came_true(learned, dataset, tmp_path):
+    model = copy.deepcopy(learned.model).requires_grad_(True)
+    training = WorldModelTraining(decoder_steps=300, horizons=(2, 4, 6), average=0.98)
+    phase = decoder_phase(model, training, dataset)
+
+    def error():
+        with torch.no_grad():
+            return np.mean([phase.loss(step)[0].item() for step in range(1000, 1010)])
+
+    phase.begin()
+    before = error()
+    train(model, [phase], tmp_path, {})
+    assert error() < before
+    assert torch.equal(model.core.read.weight, learned.model.core.read.weight)
 
 
 def test_dreams_grow_longer_as_the_training_goes_on():

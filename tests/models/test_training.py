@@ -69,7 +69,7 @@ def history(folder):
 def kill_at(row):
     count = 0
 
-    def on_step(phase, step, figures):
+    def on_step(*_):
         nonlocal count
         count += 1
         if count == row:
@@ -151,6 +151,45 @@ def test_the_metrics_hold_a_row_for_each_of_few_steps(learners, tmp_path):
     assert all(math.isfinite(row["loss"]) and math.isfinite(row["gradient_norm"]) for row in rows)
 
 
+@pytest.mark.parametrize(
+    ("learner", "phase", "figure"),
+    [("world model", "dynamics", "validation_dream_h5_px"), ("policy", "policy", "validation_goal_px")],
+)
+def test_the_metrics_say_now_and_then_how_validation_episodes_go(learners, tmp_path, learner, phases, figure):
+    films = []
+    learners[learner](tmp_path, on_step=lambda *step: films.append(step[3]))
+    rows = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
+    assert [row["phase"] for row in rows if figure in row] == phases, "at the end at least"
+    assert math.isfinite(rows[-1][figure])
+    assert [film is not None for film in films] == [figure in row for row in rows]
+
+
+def test_looking_sees_the_weights_that_are_kept_and_changes_nothing(tmp_path):
+    seen = []
+
+    def trained(name, look):
+        module = nn.Linear(3, 3)
+        nn.init.constant_(module.weight, 0.1)
+        nn.init.zeros_(module.bias)
+
+        def loss(step):
+            return module(torch.full((1, 3), 1.0 + step)).square().sum(), {}
+
+        def see():
+            seen.append(module.weight.detach().clone())
+            return {}, None
+
+        phase = Phase("only", 60, 1, 0.02, 0.9, lambda: module, loss)
+        train(module, [replace(phase, look=see) if look else phase], tmp_path / name, {})
+        return module.weight.detach()
+
+    alone, watched = trained("alone", look=False), trained("watched", look=True)
+    assert torch.equal(alone, watched)
+    assert len(seen) == 3
+    assert torch.equal(seen[-1], watched)
+    assert not torch.equal(seen[0], watched)
+
+
 def test_the_weights_that_are_kept_are_the_averaged_ones(tmp_path):
     """With a loss that pulls a weight steadily downwards the average is above the last value."""
     module = nn.Linear(2, 2)
@@ -160,7 +199,7 @@ def test_the_weights_that_are_kept_are_the_averaged_ones(tmp_path):
         last.copy_(module.weight.detach())
         return module.weight.sum() + module.bias.sum(), {}
 
-    train(module, [Phase("only", 50, 0.02, 0.9, lambda: module, loss)], tmp_path, {})
+    train(module, [Phase("only", 50, 1, 0.02, 0.9, lambda: module, loss)], tmp_path, {})
     assert module.weight.sum() > last.sum()
 
 
@@ -175,7 +214,7 @@ def poisoned(when, what):
         bad = good * math.nan if what == "loss" else good + (module.weight * 0).abs().sqrt().sum()
         return bad, {}
 
-    return module, Phase("second", 10, 0.01, 0.9, lambda: module, loss)
+    return module, Phase("second", 10, 1, 0.01, 0.9, lambda: module, loss)
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])
@@ -278,7 +317,7 @@ def told_at(row, number):
     """An option for the loop: the signal comes in the middle of the step that makes this row."""
     count = 0
 
-    def on_step(phase, step, figures):
+    def on_step(*_):
         nonlocal count
         count += 1
         if count == row:

@@ -3,18 +3,18 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from viewer.films import dream_film, policy_film, write_gif
+from viewer.films import dream_film, gif, policy_film
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory):
-    """The two GIFs of a small run, as bytes."""
-    folder = tmp_path_factory.mktemp("films")
+def films():
+    """The two GIFs of a small run."""
     frames = np.zeros((2, 6, 4, 32, 32), np.float32)
     frames[..., 10:14, 10:14] = 1
-    write_gif(folder / "model.gif", dream_film(frames, frames, 2), 20)
-    write_gif(folder / "policy.gif", policy_film(frames, frames, frames[:, 0, 0]), 20)
-    return {name: (folder / f"{name}.gif").read_bytes() for name in ("model", "policy")}
+    return {
+        "model": gif(dream_film(frames, frames, 2)),
+        "policy": gif(policy_film(frames, frames, frames[:, 0, 0])),
+    }
 
 
 @pytest.fixture

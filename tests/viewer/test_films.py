@@ -3,6 +3,8 @@
 python -m pytest tests/viewer/test_films.py
 """
 
+from io import BytesIO
+
 import imageio.v3 as imageio
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from PIL import Image, ImageSequence
 from sim_core.episodes import random_episodes
 from sim_core.raster import render
 from sim_core.world import World
-from viewer.films import dream_film, policy_film, write_frames, write_gif
+from viewer.films import SMALL, dream_film, gif, policy_film, write_frames
 
 WORLD = World()
 GREEN, RED, BLUE, YELLOW, WHITE = (0, 255, 0), (255, 0, 0), (0, 0, 255), (255, 255, 0), (255, 255, 255)
@@ -106,22 +108,29 @@ def test_a_context_that_leaves_nothing_to_dream_is_refused():
         dream_film(block(8, 8), block(8, 8), 5)
 
 
-def test_a_gif_opens_with_the_films_frames_colours_and_speed(tmp_path):
+def test_a_gif_opens_with_the_films_frames_colours_and_speed():
     path = np.linspace([4, 8], [28, 20], 20).reshape(5, 4, 2)
     film = dream_film(render(path, WORLD), render(path[::-1], WORLD), 2)
-    write_gif(tmp_path / "model.gif", film, 20)
-    with Image.open(tmp_path / "model.gif") as gif:
-        assert gif.info["loop"] == 0
-        assert gif.info["duration"] == 50
-        shown = np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(gif)])
+    with Image.open(BytesIO(gif(film))) as opened:
+        assert opened.info["loop"] == 0
+        assert opened.info["duration"] == 50
+        shown = np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(opened)])
     assert shown.shape == film.shape
     assert abs(shown.astype(int) - film).max() <= 25, "half a step of the palette"
 
 
-def test_a_gif_of_a_whole_evaluation_stays_small(tmp_path):
+def test_a_gif_of_a_whole_evaluation_stays_small():
     observations = random_episodes("evaluation", range(6), 27, WORLD).observations(WORLD, np.float32)
-    write_gif(tmp_path / "model.gif", dream_film(observations, observations[::-1], 3), 20)
-    assert (tmp_path / "model.gif").stat().st_size < 600_000
+    assert len(gif(dream_film(observations, observations[::-1], 3))) < 600_000
+    assert len(gif(dream_film(observations[:1], observations[1:2], 3, SMALL))) < 100_000
+
+
+def test_small_films_of_a_dream_and_of_a_policy_are_about_as_wide():
+    still = block(8, 8)
+    widths = [
+        film.shape[2] for film in (dream_film(still, still, 2, SMALL), policy_film(still, still, still[0, 0], SMALL))
+    ]
+    assert all(330 < width < 400 for width in widths)
 
 
 def test_frames_are_written_one_by_one(tmp_path):

@@ -1,27 +1,15 @@
 """The frames of a run's weights, or of the pretrained ones: python -m pytest tests/viewer/test_show_frames.py"""
 
-import json
-import os
-
 import pytest
 from PIL.GifImagePlugin import GifImageFile
-from untrained import put_weights
+from untrained import put_run
 
 from viewer.show_frames import main
-from viewer.weights import PRETRAINED, load_weights
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def put_run(folder, raster="coverage", age=0):
-    put_weights(folder / "learned", raster)
-    uris = {name: {"uri": str(folder / "learned" / name)} for name in ("world_model", "policy")}
-    (folder / "run.json").write_text(json.dumps({"tasks": [{"artifacts": {name: uri}} for name, uri in uris.items()]}))
-    os.utime(folder, (1e9 - age, 1e9 - age))
-    return folder
 
 
 def test_a_run_is_shown_as_frames_and_a_gif(tmp_path):
@@ -30,23 +18,6 @@ def test_a_run_is_shown_as_frames_and_a_gif(tmp_path):
         assert main([what, "--run", str(run), "--output", "frames"]) == 0
         assert len(list((tmp_path / "frames" / what).glob("*.png"))) == 4 * timesteps
         assert GifImageFile(tmp_path / "frames" / f"{what}.gif").n_frames > 1
-
-
-def test_without_pretrained_weights_the_newest_run_that_has_weights_is_shown(tmp_path):
-    runs = tmp_path / "runs" / "dreamblock"
-    put_run(runs / "older", raster="coverage", age=20)
-    put_run(runs / "newer", raster="pixel", age=10)
-    (runs / "failed").mkdir()
-    (runs / "failed" / "run.json").write_text('{"tasks": []}')
-    *_, world, found = load_weights(None)
-    assert (world.raster, found.name) == ("pixel", "newer")
-
-
-def test_pretrained_weights_come_before_any_run(tmp_path):
-    put_run(tmp_path / "runs" / "dreamblock" / "first", raster="pixel")
-    put_weights(tmp_path / PRETRAINED)
-    *_, world, found = load_weights(None)
-    assert (world.raster, found) == ("coverage", PRETRAINED)
 
 
 def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path, capsys):

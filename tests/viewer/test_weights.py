@@ -1,0 +1,43 @@
+"""Where the weights and their figures lie that are looked at: python -m pytest tests/viewer/test_weights.py"""
+
+import json
+from dataclasses import replace
+
+import pytest
+from untrained import put_run, put_weights
+
+from sim_core.world import World
+from viewer.weights import PRETRAINED, load_weights, pretrained_figures
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_pretrained_weights_the_newest_run_that_has_weights_is_shown(tmp_path):
+    runs = tmp_path / "runs" / "dreamblock"
+    put_run(runs / "older", raster="coverage", age=20)
+    put_run(runs / "newer", raster="pixel", age=10)
+    (runs / "failed").mkdir()
+    (runs / "failed" / "run.json").write_text('{"tasks": []}')
+    *_, world, found = load_weights(None)
+    assert (world.raster, found.name) == ("pixel", "newer")
+
+
+def test_pretrained_weights_come_before_any_run(tmp_path):
+    put_run(tmp_path / "runs" / "dreamblock" / "first", raster="pixel")
+    put_weights(tmp_path / PRETRAINED)
+    *_, world, found = load_weights(None)
+    assert (world.raster, found) == ("coverage", PRETRAINED)
+
+
+def test_the_pretrained_figures_are_those_of_the_same_world():
+    folder = PRETRAINED.with_name("pixel")
+    assert pretrained_figures(World(raster="pixel")) is None
+    put_weights(folder, raster="pixel")
+    assert pretrained_figures(World(raster="pixel")) is None, "there is no card yet"
+    (folder / "card.json").write_text(json.dumps({"figures": {"episodes": 1000}}))
+    assert pretrained_figures(World(raster="pixel")) == {"episodes": 1000}
+    assert pretrained_figures(World()) is None
+    assert pretrained_figures(replace(World(raster="pixel"), drag=0.02)) is None

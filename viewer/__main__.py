@@ -1,0 +1,52 @@
+"""Build a page in which one plays with the dream: python -m viewer [--run FOLDER] [--output FILE] [--open]"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from models.process import prepare
+from viewer.browser import open_page
+from viewer.demo import demo
+from viewer.weights import load_weights
+
+HELP = """\
+Build a page in which one plays with the dream: the player, then the films.
+
+It is one file that fetches nothing: send it, or put it on any static host."""
+EXAMPLES = """\
+examples:
+  python -m viewer --open
+      of the pretrained weights or, while there are none, of the newest run
+  python -m viewer --run runs/dreamblock/2026-11-23-143005-1f0a --output page.html"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m viewer",
+        description=HELP,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--run", metavar="FOLDER", type=Path, help="by default pretrained/, else the newest run")
+    parser.add_argument("--output", metavar="FILE", type=Path, default=Path("demo.html"), help="by default demo.html")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    options = parser.parse_args(arguments)
+    prepare()
+    try:
+        model, policy, world, found = load_weights(options.run)
+        with options.output.open("a"):  # or it would be said only when the films are made
+            pass
+        page = demo(model, policy, world, "/".join(found.parts[-2:]))
+        options.output.write_text(page, encoding="utf-8")
+    except ValueError as error:
+        parser.error(str(error))
+    except OSError as error:
+        parser.error(f"{options.output} cannot be written: {error.strerror}")
+    print(f"of the weights in {found}: {options.output}\n{options.output.absolute().as_uri()}")
+    if options.open:
+        open_page(options.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
