@@ -34,11 +34,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "policy_training.steps": 2000,
     },
     "gpu": {
-        "data.episodes": 65536,
-        "data.shards": 16,
-        "world_model_training.autoencoder_steps": 20000,
-        "world_model_training.dynamics_steps": 60000,
-        "policy_training.steps": 10000,
+        "data.episodes": 16384,
+        "data.shards": 8,
+        "world_model_training.autoencoder_steps": 5000,
+        "world_model_training.dynamics_steps": 45000,
+        "policy_training.steps": 4000,
     },
 }
 SEEDS = ("data.seed", "world_model_training.seed", "policy_training.seed")  # what a run's seed sets
