@@ -152,8 +152,11 @@ def test_the_metrics_hold_a_row_for_each_of_few_steps(learners, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("learner", "phase", "figure"),
-    [("world model", "dynamics", "validation_dream_h5_px"), ("policy", "policy", "validation_goal_px")],
+    ("learner", "phases", "figure"),
+    [
+        ("world model", ["dynamics", "decoder"], "validation_dream_h5_px"),
+        ("policy", ["policy"], "validation_goal_px"),
+    ],
 )
 def test_the_metrics_say_now_and_then_how_validation_episodes_go(learners, tmp_path, learner, phases, figure):
     films = []
