@@ -20,11 +20,14 @@ def frame_loss(
 
 
 def latent_loss(
-    imagined: Float[Tensor, "*batch latent"], encoded: Float[Tensor, "*batch latent"], delta: float
+    imagined: Float[Tensor, "*batch latent"], encoded: Float[Tensor, "*batch latent"], delta: float, square: float = 0
 ) -> Float[Tensor, ""]:
-    """`delta log(1 + error / delta)` of the root mean square: dreams that left the truth do not drown the rest."""
+    """`delta log(1 + error / delta)` of the root mean square: dreams that left the truth do not drown the rest.
+
+    Where much cannot be known, the least of the squared error, the mean, is the best guess: `square` is its weight.
+    """
     error = (imagined - encoded).norm(dim=-1) / imagined.shape[-1] ** 0.5
-    return (delta * torch.log1p(error / delta)).mean()
+    return (delta * torch.log1p(error / delta) + square * error.square()).mean()
 
 
 def target_distance(

@@ -96,7 +96,8 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
         state = model.filter(seen[:, :context], forces[:, :context])
         imagined, _ = model.dream(state, forces[:, context:])
         filtered = model.core.latent(state)[:, None]
-        return latent_loss(torch.cat([filtered, imagined], 1), seen[:, context - 1 :], training.delta), {}
+        dreamed, truth = torch.cat([filtered, imagined], 1), seen[:, context - 1 :]
+        return latent_loss(dreamed, truth, training.delta, training.square), {}
 
     steps, batch, rate = training.dynamics_steps, training.dynamics_batch, training.dynamics_rate
     look = partial(look_at_dreams, model, dataset.world, training.seed)

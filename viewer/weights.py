@@ -40,19 +40,19 @@ def _find(run: Path | None) -> tuple[Path, dict[str, Path]]:
     if run is not None:
         if not run.is_dir():
             raise ValueError(f"there is no folder {run}; a run's is runs/dreamblock/<run id>")
-        weights = _in(run)
+        weights = weights_in(run)
         if weights is None:
             raise ValueError(f"the run in {run} has no trained policy yet, or is not a run of this pipeline")
         return run, weights
     for folder in (PRETRAINED, *sorted(RUNS.glob("*/"), key=lambda folder: folder.stat().st_mtime, reverse=True)):
-        if weights := _in(folder):
+        if weights := weights_in(folder):
             return folder, weights
     raise ValueError(
         f"there are no weights in {PRETRAINED} and no run with a trained policy in {RUNS}; make run trains some"
     )
 
 
-def _in(folder: Path) -> dict[str, Path] | None:
+def weights_in(folder: Path) -> dict[str, Path] | None:
     """The weights in a folder: of a run as its `run.json` says, else each in a folder of its own; None without both."""
     weights = {name: folder / name for name in NEEDED}
     record = folder / "run.json"

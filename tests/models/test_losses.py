@@ -124,3 +124,14 @@ def test_a_latent_that_left_the_truth_counts_by_its_logarithm():
     assert latent_loss(truth, truth, 0.03) == 0
     torch.testing.assert_close(near, torch.tensor(0.003), rtol=0.06, atol=0)
     torch.testing.assert_close(further - far, torch.tensor(0.03 * np.log(10), dtype=torch.float32), rtol=0.02, atol=0)
+
+
+def test_with_the_squared_error_in_the_loss_the_best_guess_of_what_cannot_be_known_is_nearer_to_the_mean():
+    truth = torch.tensor([0.0, 0.0, 3.0])[:, None]  # one time in three elsewhere: median 0, mean 1
+    guesses = torch.linspace(-0.5, 3.5, 401)
+    best = [
+        guesses[torch.stack([latent_loss(guess.expand(3, 1), truth, 0.03, square) for guess in guesses]).argmin()]
+        for square in (0, 1)
+    ]
+    assert abs(best[0]) < 0.02
+    assert abs(best[1] - 1) < 0.05

@@ -1,0 +1,197 @@
+"""Weights to ship, with a model card, from runs of several seeds.
+
+python -m viewer.card RUN RUN RUN --commit COMMIT -o pretrained/coverage
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+from tqdm import tqdm
+
+from models.checkpoint import load_world
+from models.config import EvaluationConfig
+from models.dream_figures import dream_errors
+from models.process import prepare
+from models.scoring import score
+from viewer.quantities import UNKNOWN, with_interval
+from viewer.weights import load_weights, weights_in
+
+FEW = 200  # of the audit episodes, which CI scores anew
+CONTEXT, HORIZON = 3, 10  # of the validation dreams by which the shipped seed is chosen
+CARD, PAGE = "card.json", "README.md"
+
+RASTERS = {
+    "coverage": "frames rendered by pixel coverage, as a camera would see the block",
+    "pixel": "frames of whole pixels, the original's, which hide where in a pixel the block is",
+}
+LIMITS = """\
+- One block of 4 × 4 px, alone in a square of 32 × 32 px, pushed by forces within ±1 that are held for 4 frames. Another
+  world needs a training of its own.
+- The world is chaotic at the walls: a dream that is right to a hundredth of a pixel is pixels off after some bounces.
+- The policy was trained towards blocks. It also goes to the middle of other small shapes, and to one of two squares or
+  between them; what it does with a drawing over half the field is anybody's guess."""
+
+# The rows of the table: what it is called, where it lies, and its unit.
+DREAM_ROWS = (
+    ("dream after 3 observations", "audit", 3, "centroid_error_px", (1, 5, 10, 25)),
+    ("its precision", "audit", 3, "precision_px", (5, 10, 25)),
+    ("its ratio to the Bayes floor", "audit", 3, "bayes_ratio", (1, 5, 10)),
+    ("dream as the original's, after 1", "as_the_original", 1, "centroid_error_px", (1, 5, 10)),
+    ("its ratio to the Bayes floor", "as_the_original", 1, "bayes_ratio", (1, 5, 10)),
+)
+GOAL_ROWS = (
+    ("settled", "settled", "%"),
+    ("frames to settle, mean", "settle_frames_mean", ""),
+    ("held within 1 px", "held_1px", "%"),
+    ("held within 2 px", "held_2px", "%"),
+    ("distance at the end, mean, px", "final_px_mean", ""),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m viewer.card", description=__doc__.partition("\n")[0])
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of finished runs, one a seed")
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="such as pretrained/coverage"
+    )
+    parser.add_argument("--commit", required=True, help="of the code that the runs were trained with")
+    parser.add_argument("--episodes", type=int, default=1000, help="audit episodes to score, by default 1000")
+    options = parser.parse_args(arguments)
+    prepare()
+    try:
+        seeds = [scored(run, EvaluationConfig(episodes=options.episodes)) for run in options.runs]
+    except ValueError as error:
+        parser.error(str(error))
+    chosen = min(range(len(seeds)), key=lambda i: seeds[i]["validation_px"])
+    ship(options.runs[chosen], options.output)
+    facts = {"commit": options.commit, "machine": machine(), "made_by": " ".join(map(str, options.runs))}
+    few = first_few(options.output)
+    card = {"schema": 1, **facts, "chosen": chosen, "seeds": seeds, "figures": seeds[chosen]["figures"], "first": few}
+    (options.output / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    (options.output / PAGE).write_text(page(card, options.output), encoding="utf-8")
+    print(f"wrote {options.output}: seed {seeds[chosen]['seed']} of {', '.join(str(seed['seed']) for seed in seeds)}")
+    return 0
+
+
+def scored(run: Path, config: EvaluationConfig) -> dict[str, Any]:
+    """What the card has of one run: how it was made, by what it may be chosen, and its figures."""
+    model, policy, world, _ = load_weights(run)
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    validation = dream_errors(model, world, "validation", config.episodes, CONTEXT, HORIZON)[:, -1]
+    return {
+        "seed": record["parameters"]["seed"],
+        "run": {key: record["parameters"][key] for key in ("preset", "overrides")},
+        "cpu_seconds": {task["name"]: round(task["cpu_seconds"], 1) for task in record["tasks"]},
+        "parameters": {
+            name: sum(weight.numel() for weight in part.parameters())
+            for name, part in (("world_model", model), ("policy", policy))
+        },
+        "validation_px": float(np.mean(validation)),
+        "figures": _with_bar(f"score {run}", lambda tell: score(model, policy, world, config, tell)),
+    }
+
+
+def ship(run: Path, folder: Path) -> None:
+    """Copy the weights of a run, without what its training left beside them."""
+    for name, source in (weights_in(run) or {}).items():
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(parents=True)
+        for file in ("weights.safetensors", "model.json"):
+            shutil.copyfile(source / file, folder / name / file)
+
+
+def first_few(folder: Path) -> dict[str, Any]:
+    """The figures of shipped weights on the first audit episodes."""
+    model, policy, world, _ = load_weights(folder)
+    return score(model, policy, world, EvaluationConfig(episodes=FEW))
+
+
+def machine() -> str:
+    """The processor and the number of its cores, as far as the system tells."""
+    cpu = platform.processor() or platform.machine()
+    told = Path("/proc/cpuinfo")
+    if told.is_file():
+        names = [line.partition(":")[2].strip() for line in told.read_text().splitlines() if "model name" in line]
+        cpu = names[0] if names else cpu
+    return f"{cpu}, {os.cpu_count()} cores, no GPU; each training on one thread"
+
+
+def page(card: Mapping[str, Any], folder: Path) -> str:
+    """The model card for people, as Markdown."""
+    seeds = card["seeds"]
+    chosen = seeds[card["chosen"]]
+    world = load_world(folder / "world_model")
+    overrides = "".join(f" --set {name}={value}" for name, value in chosen["run"]["overrides"].items())
+    names = [str(seed["seed"]) for seed in seeds]
+    spent = [sum(seed["cpu_seconds"].values()) / 60 for seed in seeds]
+    return Template((files("viewer") / "templates" / "card.md").read_text("utf-8")).substitute(
+        raster=world.raster.capitalize(),
+        raster_words=RASTERS[world.raster],
+        chosen=chosen["seed"],
+        seeds=", ".join(names),
+        criterion=f"the least error of {chosen['figures']['episodes']} validation dreams at horizon {HORIZON} ("
+        + ", ".join(f"{seed['validation_px']:.2f}" for seed in seeds)
+        + " px)",
+        parameters_world_model=f"{chosen['parameters']['world_model']:,}",
+        parameters_policy=f"{chosen['parameters']['policy']:,}",
+        data="frames and forces of random episodes, made by the run; no state of the simulator is seen",
+        command=f"python local_runner.py --preset {chosen['run']['preset']} --seed N{overrides}",
+        commit=card["commit"],
+        machine=card["machine"],
+        time=f"{', '.join(f'{minutes:.0f}' for minutes in spent)} CPU-minutes for the whole run of each seed",
+        card_command=f"python -m viewer.card RUN RUN RUN --commit COMMIT -o {folder}",
+        episodes=chosen["figures"]["episodes"],
+        few=FEW,
+        table=tabulate(rows(seeds), ["", *(f"seed {name}" for name in names)], "github", disable_numparse=True),
+        limits=LIMITS,
+    )
+
+
+def rows(seeds: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The table's rows: a column for each seed."""
+    made = []
+    for label, which, context, key, horizons in DREAM_ROWS:
+        for horizon in horizons:
+            cells = [_dream_cell(seed["figures"], which, context, key, horizon) for seed in seeds]
+            if cells != [UNKNOWN] * len(seeds):
+                made.append([f"{label}, horizon {horizon}", *cells])
+    reached = [seed["figures"]["goal_reaching"] for seed in seeds]
+    for label, key, unit in GOAL_ROWS:
+        policies = [goals["controllers"]["policy"] for goals in reached]
+        made.append([label, *(with_interval(policy[key], policy["intervals"][key], unit) for policy in policies)])
+    ratios = [with_interval(goals["settle_ratio"], goals["intervals"]["settle_ratio"]) for goals in reached]
+    return [*made, ["the same over the oracle's", *ratios]]
+
+
+def _dream_cell(figures: Mapping[str, Any], which: str, context: int, key: str, horizon: int) -> str:
+    dream = next(d for d in figures["dream"] if (d["set"], d["context"]) == (which, context))
+    place = dream["horizon"].index(horizon)
+    if key == "centroid_error_px":
+        return with_interval(dream[key]["mean"][place], dream["intervals"]["mean"][place])
+    return with_interval(dream[key][place], None) if key in dream else UNKNOWN
+
+
+def _with_bar(title: str, work):
+    with tqdm(desc=title, leave=False) as bar:
+
+        def tell(done: int, parts: int) -> None:
+            bar.total = parts
+            bar.n = done
+            bar.refresh()
+
+        return work(tell)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
