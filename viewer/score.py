@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -16,7 +16,8 @@ from models.process import prepare
 from models.scoring import score
 from viewer.original import beside_original, recorded
 from viewer.plots import distance_plot, dream_error_plot, dream_name, standalone
-from viewer.tables import DREAM_FIGURES, GOAL_FIGURES, HORIZONS, UNKNOWN
+from viewer.quantities import with_interval
+from viewer.tables import DREAM_FIGURES, GOAL_FIGURES, HORIZONS
 from viewer.weights import PRETRAINED, load_weights
 
 # What the original's recorded figures are called in `evaluation.json`.
@@ -81,10 +82,10 @@ def dream_part(dream: Mapping[str, Any], figure: str, folder: Path) -> str:
     known = {**dream, **dream["centroid_error_px"]}
     places = [dream["horizon"].index(horizon) for horizon in HORIZONS if horizon in dream["horizon"]]
     rows = []
-    for key, label, unit in (*DREAM_FIGURES, ("bayes_ratio", "over the Bayes floor", "")):
+    for key, label, _ in (*DREAM_FIGURES, ("bayes_ratio", "over the Bayes floor", "")):
         if key in known:
             intervals = dream["intervals"].get(key) or [None] * len(dream["horizon"])
-            rows.append([label, *(cell(known[key][place], intervals[place], unit) for place in places)])
+            rows.append([label, *(with_interval(known[key][place], intervals[place]) for place in places)])
     table = tabulate(rows, ["horizon", *(dream["horizon"][place] for place in places)], "github", disable_numparse=True)
     title = f"Dream, {dream_name(dream)}"
     return f"### {title}\n\n{table}\n\n![{title}: error against horizon]({figure})\n"
@@ -95,28 +96,18 @@ def goal_part(goals: Mapping[str, Any], figure: str, folder: Path) -> str:
     (folder / figure).write_text(standalone(distance_plot(goals["controllers"])), encoding="utf-8")
     original = recorded()["goal_reaching"]["original"]
     rows = []
-    for key, label, unit in GOAL_FIGURES:
+    for key, label, measured in GOAL_FIGURES:
+        unit = measured if measured == "%" else ""  # the labels say that the rest are px or frames
         past = original.get(ORIGINAL_GOALS.get(key))
-        shown = [cell(c[key], c["intervals"][key], unit) for c in goals["controllers"].values()]
-        rows.append([label, *shown, cell(past[-1] if isinstance(past, list) else past, None, unit)])
+        shown = [with_interval(c[key], c["intervals"][key], unit) for c in goals["controllers"].values()]
+        rows.append([label, *shown, with_interval(past[-1] if isinstance(past, list) else past, None, unit)])
     names = [name.replace("_", " ") for name in goals["controllers"]]
     table = tabulate(rows, [f"{goals['timesteps']} timesteps", *names, "the original"], "github", disable_numparse=True)
-    ratio = cell(goals["settle_ratio"], goals["intervals"]["settle_ratio"], "")
+    ratio = with_interval(goals["settle_ratio"], goals["intervals"]["settle_ratio"])
     return (
         f"### Goal-reaching\n\n{table}\n\nThe policy settles in {ratio} of the oracle's time.\n\n"
         f"![Distance to the target against time]({figure})\n"
     )
-
-
-def cell(value: float | None, interval: Sequence[float] | None, unit: str) -> str:
-    """A figure with its interval."""
-    if value is None:
-        return UNKNOWN
-    scale, decimals = (100, 1) if unit == "%" else (1, 3)
-    shown = f"{scale * value:.{decimals}f}{' %' if unit == '%' else ''}"
-    if interval is None:
-        return shown
-    return f"{shown} ({scale * interval[0]:.{decimals}f} to {scale * interval[1]:.{decimals}f})"
 
 
 if __name__ == "__main__":

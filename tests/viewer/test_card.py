@@ -1,0 +1,63 @@
+"""The model card, of small untrained weights: python -m pytest tests/viewer/test_card.py"""
+
+import json
+
+import numpy as np
+import pytest
+from untrained import put_weights
+
+from sim_core.world import World
+from viewer import card
+from viewer.weights import load_weights, pretrained_figures
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Three finished runs with other weights each."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(card, "FEW", 3)
+    folders = [tmp_path / f"seed-{seed}" for seed in range(3)]
+    for seed, folder in enumerate(folders):
+        put_weights(folder)
+        for part in ("world_model", "policy"):
+            (folder / part / "metrics.jsonl").write_text("{}")
+        artifacts = {name: {"uri": str(folder / name)} for name in ("world_model", "policy")}
+        tasks = [{"name": "train", "cpu_seconds": 60.0 * (seed + 1), "artifacts": artifacts}]
+        parameters = {"preset": "smoke", "seed": seed, "overrides": {"data.episodes": 64}}
+        (folder / "run.json").write_text(json.dumps({"tasks": tasks, "parameters": parameters}))
+    return folders
+
+
+def test_the_best_seed_on_validation_is_shipped_and_all_are_reported(runs, tmp_path, monkeypatch):
+    errors = iter([3.0, 1.0, 2.0])  # untrained weights dream nothing, and are equally bad at it
+    monkeypatch.setattr(card, "dream_errors", lambda *arguments: np.full((4, card.HORIZON), next(errors)))
+    shipped = tmp_path / "pretrained" / "coverage"
+    assert card.main([*map(str, runs), "--commit", "abc1234", "--episodes", "4", "-o", str(shipped)]) == 0
+    written = json.loads((shipped / "card.json").read_text())
+    assert [seed["validation_px"] for seed in written["seeds"]] == [3, 1, 2]
+    best = runs[1]
+    for part in ("world_model", "policy"):
+        assert (shipped / part / "weights.safetensors").read_bytes() == (
+            best / part / "weights.safetensors"
+        ).read_bytes()
+        assert not (shipped / part / "metrics.jsonl").exists()
+    assert load_weights(shipped)[3] == shipped
+    assert pretrained_figures(World()) == written["figures"]
+    assert (written["figures"]["episodes"], written["first"]["episodes"]) == (4, 3)
+
+    page = (shipped / "README.md").read_text()
+    assert "| seed 0 " in page
+    assert "| seed 2 " in page
+    assert "`python local_runner.py --preset smoke --seed N --set data.episodes=64`" in page
+    assert "abc1234" in page
+    assert "1, 2, 3 CPU-minutes" in page
+    assert "by the least error of 4 validation dreams at horizon 10 (3.00, 1.00, 2.00 px)" in page
+    assert "$" not in page
+
+
+def test_a_run_without_weights_is_refused_in_a_sentence(runs, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit) as exit:
+        card.main([str(tmp_path / "empty"), "--commit", "abc1234", "-o", "out"])
+    assert exit.value.code == 2
+    assert "has no trained policy yet" in capsys.readouterr().err
