@@ -55,9 +55,10 @@ def train_policy(
 def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldModel, dataset: Dataset) -> Phase:
     """Dreams from random observations to random targets, scored by how far they are from the target all along.
 
-    Where a dream starts, the policy has often been at work for some timesteps, without a gradient: so it learns to
-    stay, and to leave the limit cycles that it would fall into at a wall. Targets are shifted, as images are in DrQ
-    (https://arxiv.org/abs/2004.13649): blocks that a wall cuts are the only ones of another shape that it ever sees.
+    Where a dream starts, the policy has often been at work for some timesteps, without a gradient, and the state is
+    filtered anew from what was dreamed: so it learns to stay, from states such as it is given when it steers, which
+    differ a little from imagined ones. Targets are shifted, as images are in DrQ (https://arxiv.org/abs/2004.13649):
+    blocks that a wall cuts are the only ones of another shape that it ever sees.
     """
     memory = world_model.config.memory
     latents = torch.empty(0)
@@ -74,15 +75,16 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
         context = int(draw.integers(1, memory + 1))
         episodes = draw.integers(dataset.episodes, size=training.batch)[:, None]
         window = draw.integers(dataset.timesteps - context + 1, size=training.batch)[:, None] + np.arange(context)
-        forces = dataset.forces[episodes, window]
-        force = forces[:, -1]
+        seen, forces = latents[episodes, window], dataset.forces[episodes, window]
         with torch.no_grad():
-            state = world_model.filter(latents[episodes, window], forces)
             target = encode_target(world_model, targets)
+            state = world_model.filter(seen, forces)
             for _ in range(int(draw.integers(training.lead + 1))):
-                force = policy(state, target, force)
-                state = world_model.core.imagine(state, force)
-        imagined = []
+                forces = torch.cat([forces, policy(state, target, forces[:, -1])[:, None]], 1)
+                state = world_model.core.imagine(state, forces[:, -1])
+                seen = torch.cat([seen, world_model.core.latent(state)[:, None]], 1)
+            state = world_model.filter(seen, forces)
+        imagined, force = [], forces[:, -1]
         for _ in range(training.horizon):
             force = policy(state, target, force)
             state = world_model.core.imagine(state, force)
