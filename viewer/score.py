@@ -17,7 +17,7 @@ from models.scoring import score
 from viewer.original import beside_original, recorded
 from viewer.plots import distance_plot, dream_error_plot, dream_name, standalone
 from viewer.quantities import with_interval
-from viewer.tables import DREAM_FIGURES, GOAL_FIGURES, HORIZONS
+from viewer.tables import DREAM_FIGURES, GOAL_FIGURES, HORIZONS, MAIN
 from viewer.weights import PRETRAINED, load_weights
 
 # What the original's recorded figures are called in `evaluation.json`.
@@ -28,6 +28,13 @@ ORIGINAL_GOALS = {
     "settled": "settled",
     "settle_frames_mean": "settle_frames_mean_all",
 }
+
+# The rows of the summary: set, context and horizons of dreams, and what they are called; figures of goal-reaching.
+SUMMARY_DREAMS = (
+    ("as_the_original", 1, (1, 5, 10), "dream as the original's, after 1 observation, px"),
+    ("audit", 3, (1, 5, 10, 25), "dream at full force, after 3 observations, px"),
+)
+SUMMARY_GOALS = tuple(figure for figure in GOAL_FIGURES if figure[0] in (*MAIN, "held_2px"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,13 +74,47 @@ def document(scores: Mapping[str, Mapping[str, Any]], folder: Path) -> str:
     """The page, as Markdown; its figures are written into `folder`."""
     episodes = next(iter(scores.values()))["episodes"]
     head = (files("viewer") / "templates" / "score.md").read_text("utf-8")
-    parts = [Template(head).substitute(episodes=episodes)]
+    parts = [Template(head).substitute(episodes=episodes), summary(scores)]
     for name, figures in scores.items():
         parts.append(f"## {name}: {figures['raster']} frames\n")
         for dream in beside_original(figures["dream"]):
             parts.append(dream_part(dream, f"score-{name}-{dream['set']}-{dream['context']}.svg", folder))
         parts.append(goal_part(figures["goal_reaching"], f"score-{name}-goals.svg", folder))
     return "\n".join(parts)
+
+
+def summary(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """The table of the README: a column for each pair of weights, beside the original's."""
+    past = recorded()
+    table = []
+    for which, context, horizons, label in SUMMARY_DREAMS:
+        for horizon in horizons:
+            cells = [_mean_error(figures, which, context, horizon) for figures in scores.values()]
+            error = past["dream"]["centroid_error_px"][horizon - 1] if which == "as_the_original" else None
+            table.append([f"{label}, horizon {horizon}", with_interval(error, None), *cells])
+    for key, label, measured in SUMMARY_GOALS:
+        unit = measured if measured == "%" else ""
+        policies = [figures["goal_reaching"]["controllers"]["policy"] for figures in scores.values()]
+        cells = [with_interval(policy[key], policy["intervals"][key], unit) for policy in policies]
+        table.append([label, with_interval(_original_goal(key), None, unit), *cells])
+    goals = [figures["goal_reaching"] for figures in scores.values()]
+    ratios = [with_interval(each["settle_ratio"], each["intervals"]["settle_ratio"]) for each in goals]
+    original_ratio = _original_goal("settle_frames_mean") / past["goal_reaching"]["oracle"]["settle_frames_mean_all"]
+    table.append(["the same over the oracle's", with_interval(original_ratio, None), *ratios])
+    heads = ["", "the original", *(f"{name} frames" for name in scores)]
+    return tabulate(table, heads, "github", disable_numparse=True) + "\n"
+
+
+def _mean_error(figures: Mapping[str, Any], which: str, context: int, horizon: int) -> str:
+    dream = next(d for d in figures["dream"] if (d["set"], d["context"]) == (which, context))
+    place = dream["horizon"].index(horizon)
+    return with_interval(dream["centroid_error_px"]["mean"][place], dream["intervals"]["mean"][place])
+
+
+def _original_goal(key: str) -> float | None:
+    """A figure of the original's goal-reaching, after its longest pursuit."""
+    past = recorded()["goal_reaching"]["original"].get(ORIGINAL_GOALS.get(key))
+    return past[-1] if isinstance(past, list) else past
 
 
 def dream_part(dream: Mapping[str, Any], figure: str, folder: Path) -> str:
@@ -94,13 +135,11 @@ def dream_part(dream: Mapping[str, Any], figure: str, folder: Path) -> str:
 def goal_part(goals: Mapping[str, Any], figure: str, folder: Path) -> str:
     """The table and the curve of goal-reaching."""
     (folder / figure).write_text(standalone(distance_plot(goals["controllers"])), encoding="utf-8")
-    original = recorded()["goal_reaching"]["original"]
     rows = []
     for key, label, measured in GOAL_FIGURES:
         unit = measured if measured == "%" else ""  # the labels say that the rest are px or frames
-        past = original.get(ORIGINAL_GOALS.get(key))
         shown = [with_interval(c[key], c["intervals"][key], unit) for c in goals["controllers"].values()]
-        rows.append([label, *shown, with_interval(past[-1] if isinstance(past, list) else past, None, unit)])
+        rows.append([label, *shown, with_interval(_original_goal(key), None, unit)])
     names = [name.replace("_", " ") for name in goals["controllers"]]
     table = tabulate(rows, [f"{goals['timesteps']} timesteps", *names, "the original"], "github", disable_numparse=True)
     ratio = with_interval(goals["settle_ratio"], goals["intervals"]["settle_ratio"])
