@@ -92,7 +92,7 @@ def scored(run: Path, config: EvaluationConfig) -> dict[str, Any]:
     return {
         "seed": record["parameters"]["seed"],
         "run": {key: record["parameters"][key] for key in ("preset", "overrides")},
-        "cpu_seconds": {task["name"]: round(task["cpu_seconds"], 1) for task in record["tasks"]},
+        "cpu_seconds": cpu_seconds(run),
         "parameters": {
             name: sum(weight.numel() for weight in part.parameters())
             for name, part in (("world_model", model), ("policy", policy))
@@ -100,6 +100,16 @@ def scored(run: Path, config: EvaluationConfig) -> dict[str, Any]:
         "validation_px": float(np.mean(validation)),
         "figures": _with_bar(f"score {run}", lambda tell: score(model, policy, world, config, tell)),
     }
+
+
+def cpu_seconds(run: Path) -> dict[str, float]:
+    """What each step of a run took, where it was run: a step may be taken from an earlier run beside this one."""
+    spent: dict[str, float] = {}
+    for task in json.loads((run / "run.json").read_text(encoding="utf-8"))["tasks"]:
+        name, earlier = task["name"], task["cached_from"]
+        seconds = cpu_seconds(run.with_name(earlier))[name] if earlier else task["cpu_seconds"]
+        spent[name] = round(spent.get(name, 0) + (0 if earlier and name in spent else seconds), 1)
+    return spent
 
 
 def ship(run: Path, folder: Path) -> None:
