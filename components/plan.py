@@ -6,17 +6,27 @@ from components.component import component
 
 
 @component
-def plan(preset: str, seed: int, overrides: dict) -> NamedTuple(  # type: ignore[valid-type]
+def plan(preset: str, seed: int, overrides: dict, gpu_type: str = "", gpus: int = 0) -> NamedTuple(  # type: ignore[valid-type]
     "Plan",
-    [("shards", list), ("world_model", dict), ("check", dict), ("policy", dict), ("configuration", dict)],
+    [
+        ("shards", list),
+        ("world_model", dict),
+        ("check", dict),
+        ("policy", dict),
+        ("configuration", dict),
+        ("node_selector", dict),
+        ("gpus", str),
+    ],
 ):
     """Resolve the parameters, and refuse what is wrong before anything costs money.
 
-    Each stage is told only what it depends on, so that it is seen which ones a change reaches.
+    Each stage is told only what it depends on, so that it is seen which ones a change reaches. The last two are for
+    Kubernetes, which places the trainings.
     """
     from dataclasses import asdict
 
     from components.configuration import resolve
+    from components.placement import placement
     from components.shards import split
 
     configuration = resolve(preset, seed, overrides)
@@ -27,4 +37,5 @@ def plan(preset: str, seed: int, overrides: dict) -> NamedTuple(  # type: ignore
         {"world": parts["world"], "check": parts["check"], "seed": configuration.data.seed},
         {"policy": parts["policy"], "training": parts["policy_training"]},
         parts,
+        *placement(gpu_type, int(gpus)),
     )

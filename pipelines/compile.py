@@ -1,39 +1,86 @@
 """Write the pipeline for Kubeflow: python -m pipelines.compile -o pipeline.yaml (see --help)."""
 
 import argparse
+import hashlib
+import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 from google.protobuf.json_format import ParseDict, ParseError
 from kfp.compiler import Compiler
+from kfp.compiler.compiler_utils import KubernetesManifestOptions
+from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from components.component import NO_IMAGE
 from pipelines.build import BuildConfig, build_pipeline
+from pipelines.images import Images, built, checked_out, require_digest
+from pipelines.platform import Platform
+from pipelines.root import bucket_root
+
+EXAMPLES = """\
+examples:
+  python -m pipelines.compile -o pipeline.yaml --root gs://bucket/prefix --gpu-type nvidia-l4 --gpus 1 --spot
+      for a cluster, with the images that images/build.sh has pushed last
+  python -m pipelines.compile -o pipeline.yaml --image-cpu IMAGE@sha256:... --image-gpu IMAGE@sha256:...
+      with other images
+  python -m pipelines.compile -o pipeline.yaml
+      while no images were pushed: for local use, python local_runner.py --pipeline pipeline.yaml
+
+A run may ask for other GPUs than the file: python -m pipelines.submit run --set gpu_type=nvidia-tesla-t4 --set gpus=2
+setup/gpus.tsv lists the types, and setup/gpus.sh makes the pools of nodes; without one that fits, a step waits."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m pipelines.compile", description=__doc__.partition(":")[0] + ".")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.compile",
+        description=__doc__.partition(":")[0] + ".",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the file to write, .yaml")
-    parser.add_argument("--image-cpu", metavar="IMAGE", default=NO_IMAGE, help="for the steps that need no GPU")
-    parser.add_argument("--image-gpu", metavar="IMAGE", default=NO_IMAGE, help="for the trainings")
+    cluster = parser.add_argument_group("for a cluster")
+    cluster.add_argument(
+        "--image-cpu", metavar="IMAGE", help="for the steps without a GPU; by default as in images/lock.json"
+    )
+    cluster.add_argument("--image-gpu", metavar="IMAGE", help="for the trainings; by default as in images/lock.json")
+    cluster.add_argument("--allow-mutable-tag", action="store_true", help="take an image that is not named by digest")
+    cluster.add_argument("--root", metavar="GS_URI", help="where runs lie; by default the cluster's own root")
+    cluster.add_argument("--gpu-type", metavar="TYPE", help=f"of the trainings; {Platform.gpu_type}")
+    cluster.add_argument("--gpus", metavar="N", type=int, help=f"of them for each training; {Platform.gpus}")
+    nodes = cluster.add_mutually_exclusive_group()
+    nodes.add_argument("--spot", action="store_true", default=None, help="train on spot nodes")
+    nodes.add_argument("--on-demand", dest="spot", action="store_false", help="do not; the default")
+    cluster.add_argument(
+        "--max-hours", metavar="N", type=float, help=f"after which a try of a step is ended; {Platform.max_hours}"
+    )
+    cluster.add_argument(
+        "--k8s-manifest", action="store_true", help="write Kubernetes objects for kubectl apply, not for an upload"
+    )
     options = parser.parse_args(arguments)
-    if (options.image_cpu == NO_IMAGE) != (options.image_gpu == NO_IMAGE):
-        parser.error("--image-cpu and --image-gpu go together")
     try:
-        write_pipeline(options.output, BuildConfig(options.image_cpu, options.image_gpu))
+        images = _images(options)
+        config = _config(options, images)
+        write_pipeline(options.output, config, manifest=options.k8s_manifest)
     except ValueError as error:
         parser.error(str(error))
     print(f"wrote {options.output}")
-    if options.image_cpu == NO_IMAGE:
-        print("No images were named: the file is for local use, python local_runner.py --pipeline", options.output)
+    if images is None:
+        print("No images were named, and none built with images/build.sh, so that no cluster can run it.")
+        print("The file is for local use: python local_runner.py --pipeline", options.output)
+    elif images.commit and images.commit != (commit := checked_out()):
+        said = f"the images are of commit {images.commit}, this source of {commit or 'none'}: bash images/build.sh"
+        print(said, file=sys.stderr)
     return 0
 
 
-def write_pipeline(path: Path, config: BuildConfig) -> None:
+def write_pipeline(path: Path, config: BuildConfig, *, manifest: bool = False) -> None:
     """Compile the pipeline into a YAML file, which appears when it is whole and valid.
+
+    Args:
+        manifest: as Kubernetes objects, a Pipeline and a PipelineVersion, whose name says what it holds.
 
     Raises:
         ValueError: the path is not a YAML file's, or cannot be written.
@@ -43,8 +90,20 @@ def write_pipeline(path: Path, config: BuildConfig) -> None:
     try:
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             compiled = Path(folder) / "pipeline.yaml"
-            Compiler().compile(build_pipeline(config), str(compiled))
+            pipeline = build_pipeline(config)
+            Compiler().compile(pipeline, str(compiled))
             validate(compiled)
+            if manifest:
+                content = json.dumps(_documents(compiled), sort_keys=True)
+                options = KubernetesManifestOptions(
+                    pipeline_version_name=f"{pipeline.name}-{hashlib.sha256(content.encode()).hexdigest()[:10]}",
+                    namespace="kubeflow",
+                    include_pipeline_manifest=True,
+                )
+                options.pipeline_name = pipeline.name
+                Compiler().compile(
+                    pipeline, str(compiled), kubernetes_manifest_format=True, kubernetes_manifest_options=options
+                )
             compiled.replace(path)
     except OSError as error:
         raise ValueError(f"{path} cannot be written: {error.strerror}") from error
@@ -52,13 +111,42 @@ def write_pipeline(path: Path, config: BuildConfig) -> None:
 
 def validate(path: Path) -> None:
     """Raise ValueError for a field that KFP's messages do not have; its backend would pass over it in silence."""
-    (spec,) = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    spec, *platform = _documents(path)
     try:
         ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
         for executor in spec["deploymentSpec"]["executors"].values():
             ParseDict(executor, pipeline_spec_pb2.PipelineDeploymentConfig.ExecutorSpec())
+        for document in platform:
+            ParseDict(document, pipeline_spec_pb2.PlatformSpec())
+            for executor in document["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+                ParseDict(executor, KubernetesExecutorConfig())
     except ParseError as error:
         raise ValueError(f"the compiled pipeline is not valid: {error}") from error
+
+
+def _images(options: argparse.Namespace) -> Images | None:
+    """The images that are named, else those that were built; None if there are none."""
+    named = options.image_cpu, options.image_gpu
+    if named == (None, None):
+        return built()
+    if not all(named):
+        raise ValueError("--image-cpu and --image-gpu go together")
+    if not options.allow_mutable_tag:
+        for image in named:
+            require_digest(image)
+    return Images(*named)
+
+
+def _config(options: argparse.Namespace, images: Images | None) -> BuildConfig:
+    asked = {name: getattr(options, name) for name in ("gpu_type", "gpus", "spot", "max_hours")}
+    given = {name: value for name, value in asked.items() if value is not None}
+    root = "" if options.root is None else bucket_root(options.root)
+    platform = Platform(**given) if images or given else None
+    return BuildConfig(images.cpu, images.gpu, root, platform) if images else BuildConfig(root=root, platform=platform)
+
+
+def _documents(path: Path) -> list[dict[str, Any]]:
+    return list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
 
 
 if __name__ == "__main__":

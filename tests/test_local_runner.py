@@ -166,7 +166,8 @@ def test_run_json_says_what_was_done(finished):
     }
     assert (record["schema"], record["pipeline"], record["run_id"]) == (1, "dreamblock", "first")
     assert (record["state"], record["threads"]) == ("SUCCEEDED", 1)
-    assert record["parameters"] == {"preset": "smoke", "seed": 0, "overrides": TINY, "start_from": ""}
+    given = {"preset": "smoke", "seed": 0, "overrides": TINY}
+    assert record["parameters"] == {**given, "start_from": "", "gpu_type": "", "gpus": 0}
     assert datetime.fromisoformat(record["started"]).tzinfo
     assert [task["name"] for task in record["tasks"]] == STAGES
     for task in record["tasks"]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from cluster import Cluster
+from cluster import Cluster, whole_run
 from kfp import dsl
 from tiny_run import TINY
 
@@ -28,21 +28,7 @@ from models.training import TrainingError
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     """What the components put out, from the plan to the report: parameters of the plan, and all artifacts' paths."""
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
-    planned, _ = cluster.run("plan", {"preset": "smoke", "seed": 1, "overrides": TINY}, {})
-    shards = [
-        cluster.run("generate-data", {"shard": shard}, {}, str(i))[1]["episodes"]
-        for i, shard in enumerate(planned["shards"])
-    ]
-    paths = {"episodes": shards}
-    given = {"episodes": shards}
-    paths |= cluster.run("train-world-model", {"config": planned["world_model"]}, given)[1]
-    given["world_model"] = [paths["world_model"]]
-    cluster.run("check", {"config": planned["check"]}, {"world_model": given["world_model"]})
-    paths |= cluster.run("train-policy", {"config": planned["policy"]}, given)[1]
-    learned = {"world_model": given["world_model"], "policy": [paths["policy"]]}
-    paths |= cluster.run("evaluate", {"configuration": planned["configuration"], "run_id": "tiny"}, learned)[1]
-    return planned, paths
+    return whole_run(Cluster(tmp_path_factory.mktemp("cluster")), "smoke", 1, TINY)
 
 
 def test_every_component_of_the_pipeline_is_tried_here(made):
@@ -78,7 +64,7 @@ def test_the_learners_are_given_frames_and_forces_and_no_true_state(made):
 def test_each_stage_is_told_only_what_it_depends_on():
     def told(overrides):
         outputs = plan.python_func("smoke", 1, {**TINY, **overrides})
-        return dict(zip(("shards", "world_model", "check", "policy", "configuration"), outputs, strict=True))
+        return dict(zip(plan.component_spec.outputs, outputs, strict=True))
 
     def changed(**overrides):
         before, after = told({}), told({name.replace("__", "."): value for name, value in overrides.items()})

@@ -31,7 +31,7 @@ from sim_core.world import World
 
 PLANNED = dict(
     zip(
-        ("shards", "world_model", "check", "policy", "configuration"),
+        plan.component_spec.outputs,
         plan.python_func("smoke", 1, {**TINY, "policy_training.steps": 9}),
         strict=True,
     )

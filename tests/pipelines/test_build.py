@@ -70,6 +70,8 @@ def test_the_parameters_have_the_defaults_of_a_laptop_run(path):
         "seed": 0,
         "overrides": {},
         "start_from": "",
+        "gpu_type": "",
+        "gpus": 0,
     }
 
 

@@ -1,0 +1,70 @@
+"""The parameters of a run on the cluster, checked before anything is sent."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.json_format import ParseDict
+from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
+
+from components.configuration import resolve
+from pipelines.engine.parameters import check_parameters, parse_parameter
+from pipelines.engine.spec import Spec
+
+OURS = ("preset", "seed", "overrides")  # of the pipeline's parameters, those that have options of their own
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for.
+
+    Attributes:
+        parameters: the pipeline's, as values.
+        others: more of them by NAME=VALUE, as texts; what types they have, the version on the cluster says.
+    """
+
+    parameters: dict[str, Any]
+    others: dict[str, str]
+
+
+def wanted(preset: str | None, seed: int | None, assignments: list[str]) -> Wanted:
+    """The parameters that options ask for; a name with a dot is a setting, any other a parameter of the pipeline.
+
+    Raises:
+        ValueError: there is no such preset or setting, or a value is not allowed.
+    """
+    for assignment in assignments:
+        if "=" not in assignment:
+            raise ValueError(f"--set takes NAME=VALUE, got {assignment!r}")
+    texts = dict(assignment.split("=", 1) for assignment in assignments)
+    for name in OURS & texts.keys():
+        raise ValueError(f"{name} is not set by --set: it has options of its own, --preset, --seed and --set PART.NAME")
+    overrides = {name: _value(text) for name, text in texts.items() if "." in name}
+    resolve("laptop" if preset is None else preset, seed or 0, overrides)
+    given = {"preset": preset, "seed": seed, "overrides": overrides or None}
+    return Wanted(
+        {name: value for name, value in given.items() if value is not None},
+        {name: text for name, text in texts.items() if "." not in name},
+    )
+
+
+def for_version(asked: Wanted, spec: dict[str, Any]) -> dict[str, Any]:
+    """The parameters as the version with this spec takes them; what is not asked for is left to its defaults.
+
+    Raises:
+        ValueError: it has no such parameter, the nearest is named, or a value is of another type.
+    """
+    if "root" not in spec:  # the cluster does not tell what the version takes, and checks it itself
+        return asked.parameters | {name: _value(text) for name, text in asked.others.items()}
+    compiled = Spec(ParseDict(spec, PipelineSpec(), ignore_unknown_fields=True), {})
+    given = asked.parameters | {name: parse_parameter(compiled, name, text) for name, text in asked.others.items()}
+    check_parameters(compiled, given)
+    return given
+
+
+def _value(text: str) -> Any:
+    """What JSON makes of it: a number, a list; anything else is a text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

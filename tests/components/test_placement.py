@@ -1,0 +1,20 @@
+"""Where the trainings are put: python -m pytest tests/components/test_placement.py"""
+
+import pytest
+
+from components.placement import placement
+from components.plan import plan
+
+
+def test_a_node_is_chosen_by_the_label_that_gke_gives_it():
+    assert placement("nvidia-l4", 2) == ({"cloud.google.com/gke-accelerator": "nvidia-l4"}, "2")
+
+
+@pytest.mark.parametrize("gpus", [0, 9, -1])
+def test_a_run_that_asks_for_a_number_of_gpus_that_no_node_has_is_refused_by_its_first_step(gpus):
+    with pytest.raises(ValueError, match=f"^gpus must be 1 to 8, got {gpus}$"):
+        plan.python_func("smoke", 0, {}, "nvidia-l4", gpus)
+
+
+def test_without_a_cluster_there_are_no_gpus_to_ask_for():
+    assert plan.python_func("smoke", 0, {})[-1] == "0"
