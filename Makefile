@@ -8,7 +8,7 @@ RUN ?=
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo draw_test_policy test test-long test-browser lint compile score figures tensorboard lock \
+.PHONY: help install run demo draw_test_policy test test-long test-browser test-images lint compile score figures tensorboard lock \
 	run_model_show_frames run_policy_show_frames clean
 
 help: ## List the commands
@@ -27,7 +27,7 @@ demo: $(VENV)/installed ## Build the page in which one plays with the dream, and
 draw_test_policy: demo ## The same, by the original's name
 
 test: $(VENV)/installed-dev ## The fast tests, below 6 minutes on two cores
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-long: $(VENV)/installed-dev ## Trainings, kills, faults of storage and disk, and the README's commands
 	$(BIN)/python -m pytest -m long -n 2 --dist worksteal
@@ -35,10 +35,15 @@ test-long: $(VENV)/installed-dev ## Trainings, kills, faults of storage and disk
 test-browser: $(VENV)/installed-dev ## The report and the player in a real Chromium, /usr/bin/chromium
 	$(BIN)/python -m pytest -m browser
 
+test-images: $(VENV)/installed-dev ## Build the images and run the pipeline in them (DOCKER_HOST, BASE_IMAGE)
+	$(BIN)/python -m pytest -m images tests/images
+
 lint: $(VENV)/installed-dev ## Format, rules and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
+	$(BIN)/shellcheck setup/*.sh images/*.sh
+	$(BIN)/hadolint images/Dockerfile
 
 compile: $(VENV)/installed ## Write pipeline.yaml for Kubeflow
 	$(BIN)/python -m pipelines.compile -o pipeline.yaml

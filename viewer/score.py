@@ -17,7 +17,7 @@ from models.scoring import score
 from viewer.original import beside_original, recorded
 from viewer.plots import distance_plot, dream_error_plot, dream_name, standalone
 from viewer.quantities import with_interval
-from viewer.tables import DREAM_FIGURES, GOAL_FIGURES, HORIZONS, MAIN
+from viewer.tables import DREAM_FIGURES, GOAL_FIGURES, HORIZONS
 from viewer.weights import PRETRAINED, load_weights
 
 # What the original's recorded figures are called in `evaluation.json`.
@@ -34,7 +34,12 @@ SUMMARY_DREAMS = (
     ("as_the_original", 1, (1, 5, 10), "dream as the original's, after 1 observation, px"),
     ("audit", 3, (1, 5, 10, 25), "dream at full force, after 3 observations, px"),
 )
-SUMMARY_GOALS = tuple(figure for figure in GOAL_FIGURES if figure[0] in (*MAIN, "held_2px"))
+SUMMARY_GOALS = (
+    ("settled", "targets on which the policy settles", "%"),
+    ("held_2px", "held within 2 px at the end", "%"),
+    ("final_px_mean", "distance after 50 timesteps, px", ""),
+    ("settle_frames_mean", "frames to settle", ""),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,8 +97,7 @@ def summary(scores: Mapping[str, Mapping[str, Any]]) -> str:
             cells = [_mean_error(figures, which, context, horizon) for figures in scores.values()]
             error = past["dream"]["centroid_error_px"][horizon - 1] if which == "as_the_original" else None
             table.append([f"{label}, horizon {horizon}", with_interval(error, None), *cells])
-    for key, label, measured in SUMMARY_GOALS:
-        unit = measured if measured == "%" else ""
+    for key, label, unit in SUMMARY_GOALS:
         policies = [figures["goal_reaching"]["controllers"]["policy"] for figures in scores.values()]
         cells = [with_interval(policy[key], policy["intervals"][key], unit) for policy in policies]
         table.append([label, with_interval(_original_goal(key), None, unit), *cells])
