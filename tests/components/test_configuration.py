@@ -99,7 +99,7 @@ def test_the_world_model_is_for_the_worlds_frames():
             "smoke",
             0,
             {"data.timesteps": 3},
-            r"data.timesteps must be at least 15 for world_model.memory 4 and .*, got 3",
+            r"data.timesteps must be at least 11 for world_model.memory 4 and .*, got 3",
         ),
         ("smoke", 0, {"world_model_training.horizons": [1, 2]}, "world_model_training.horizons must be three"),
         ("smoke", 0, {"world_model_training.horizons": 3}, "horizons must be a list of whole numbers, got 3"),
