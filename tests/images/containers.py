@@ -12,8 +12,8 @@ from pipelines.build import BuildConfig
 from pipelines.platform import Platform
 
 MEASURED: list[str] = []  # lines for the end of the tests
-# Of all others a container has no network at all.
-CHECKPOINTS = {"train-world-model", "check", "train-policy"}
+# They talk to the bucket: for checkpoints, and for the run's record. Of all others a container has no network at all.
+STORING = {"train-world-model", "check", "train-policy", "evaluate"}
 
 
 class Containers(Cluster):
@@ -30,7 +30,7 @@ class Containers(Cluster):
 
     def process(self, task, image, command, variables):
         task.chmod(0o777)  # the launcher is the image's user, and has made it
-        network = "host" if task.parent.name in CHECKPOINTS else "none"
+        network = "host" if task.parent.name in STORING else "none"
         docker = ["docker", "run", "--rm", f"--network={network}", f"--volume={self.folder}:/gcs"]
         docker += [f"--env={name}={value}" for name, value in variables.items()]
         docker += [f"--env=STORAGE_EMULATOR_HOST={self.storage}", f"--entrypoint={command[0]}", image, *command[1:]]
