@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import json
 import linecache
 import os
 import re
@@ -225,6 +224,7 @@ def set_environment(options: argparse.Namespace, root: str) -> None:
 def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """Our pipeline, compiled, and its parameters."""
     from components.configuration import resolve
+    from pipelines.assignments import named, plain_value
 
     preset, seed = "laptop" if options.preset is None else options.preset, options.seed or 0
     overrides = {name: plain_value(text) for name, text in named(options.assignments)}
@@ -242,6 +242,7 @@ def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
 
 def from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """The pipeline of a file, and the parameters for it; the preset and the seed are parameters like others."""
+    from pipelines.assignments import named
     from pipelines.engine.parameters import check_parameters, parse_parameter
     from pipelines.engine.spec import load_spec
 
@@ -252,22 +253,6 @@ def from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     parameters = {name: value for name, value in given.items() if value is not None}
     parameters |= {name: parse_parameter(spec, name, text) for name, text in named(options.assignments)}
     return spec, check_parameters(spec, parameters)
-
-
-def named(assignments: list[str]) -> list[tuple[str, str]]:
-    """The names and texts of NAME=VALUE."""
-    for assignment in assignments:
-        if "=" not in assignment:
-            raise ValueError(f"--set takes NAME=VALUE, got {assignment!r}")
-    return [(name, text) for name, _, text in (assignment.partition("=") for assignment in assignments)]
-
-
-def plain_value(text: str) -> Any:
-    """What JSON makes of it: a number, a list; anything else is a text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def number_of_threads() -> int:

@@ -17,14 +17,13 @@ from typing import Any
 
 import numpy as np
 from tabulate import tabulate
-from tqdm import tqdm
 
 from models.checkpoint import load_world
 from models.config import EvaluationConfig
 from models.dream_figures import dream_errors
 from models.process import prepare
-from models.scoring import score
 from viewer.quantities import UNKNOWN, with_interval
+from viewer.score import score_folder
 from viewer.weights import load_weights, weights_in
 
 FEW = 200  # of the audit episodes, which CI scores anew
@@ -75,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(str(error))
     chosen = min(range(len(seeds)), key=lambda i: seeds[i]["validation_px"])
     ship(options.runs[chosen], options.output)
-    facts = {"commit": options.commit, "machine": machine(), "made_by": " ".join(map(str, options.runs))}
+    facts = {"commit": options.commit, "machine": machine()}
     few = first_few(options.output)
     card = {"schema": 1, **facts, "chosen": chosen, "seeds": seeds, "figures": seeds[chosen]["figures"], "first": few}
     (options.output / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
@@ -98,7 +97,7 @@ def scored(run: Path, config: EvaluationConfig) -> dict[str, Any]:
             for name, part in (("world_model", model), ("policy", policy))
         },
         "validation_px": float(np.mean(validation)),
-        "figures": _with_bar(f"score {run}", lambda tell: score(model, policy, world, config, tell)),
+        "figures": score_folder(run, config),
     }
 
 
@@ -123,8 +122,7 @@ def ship(run: Path, folder: Path) -> None:
 
 def first_few(folder: Path) -> dict[str, Any]:
     """The figures of shipped weights on the first audit episodes."""
-    model, policy, world, _ = load_weights(folder)
-    return score(model, policy, world, EvaluationConfig(episodes=FEW))
+    return score_folder(folder, EvaluationConfig(episodes=FEW))
 
 
 def machine() -> str:
@@ -190,17 +188,6 @@ def _dream_cell(figures: Mapping[str, Any], which: str, context: int, key: str, 
     if key == "centroid_error_px":
         return with_interval(dream[key]["mean"][place], dream["intervals"]["mean"][place])
     return with_interval(dream[key][place], None) if key in dream else UNKNOWN
-
-
-def _with_bar(title: str, work):
-    with tqdm(desc=title, leave=False) as bar:
-
-        def tell(done: int, parts: int) -> None:
-            bar.total = parts
-            bar.n = done
-            bar.refresh()
-
-        return work(tell)
 
 
 if __name__ == "__main__":

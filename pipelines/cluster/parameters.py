@@ -1,6 +1,5 @@
 """The parameters of a run on the cluster, checked before anything is sent."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ from google.protobuf.json_format import ParseDict
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
 from components.configuration import resolve
+from pipelines.assignments import named, plain_value
 from pipelines.engine.parameters import check_parameters, parse_parameter
 from pipelines.engine.spec import Spec
 
@@ -33,13 +33,10 @@ def wanted(preset: str | None, seed: int | None, assignments: list[str]) -> Want
     Raises:
         ValueError: there is no such preset or setting, or a value is not allowed.
     """
-    for assignment in assignments:
-        if "=" not in assignment:
-            raise ValueError(f"--set takes NAME=VALUE, got {assignment!r}")
-    texts = dict(assignment.split("=", 1) for assignment in assignments)
+    texts = dict(named(assignments))
     for name in OURS & texts.keys():
         raise ValueError(f"{name} is not set by --set: it has options of its own, --preset, --seed and --set PART.NAME")
-    overrides = {name: _value(text) for name, text in texts.items() if "." in name}
+    overrides = {name: plain_value(text) for name, text in texts.items() if "." in name}
     resolve("laptop" if preset is None else preset, seed or 0, overrides)
     given = {"preset": preset, "seed": seed, "overrides": overrides or None}
     return Wanted(
@@ -55,16 +52,8 @@ def for_version(asked: Wanted, spec: dict[str, Any]) -> dict[str, Any]:
         ValueError: it has no such parameter, the nearest is named, or a value is of another type.
     """
     if "root" not in spec:  # the cluster does not tell what the version takes, and checks it itself
-        return asked.parameters | {name: _value(text) for name, text in asked.others.items()}
+        return asked.parameters | {name: plain_value(text) for name, text in asked.others.items()}
     compiled = Spec(ParseDict(spec, PipelineSpec(), ignore_unknown_fields=True), {})
     given = asked.parameters | {name: parse_parameter(compiled, name, text) for name, text in asked.others.items()}
     check_parameters(compiled, given)
     return given
-
-
-def _value(text: str) -> Any:
-    """What JSON makes of it: a number, a list; anything else is a text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
