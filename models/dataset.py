@@ -112,7 +112,8 @@ class OnGPU(Dataset):
 
 def random_timesteps(dataset: Dataset, draw: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
     """Episodes and timesteps of single observations, uniformly."""
-    return tuple(torch.from_numpy(draw.integers(limit, size=batch)) for limit in (dataset.episodes, dataset.timesteps))
+    episodes, timesteps = (draw.integers(limit, size=batch) for limit in (dataset.episodes, dataset.timesteps))
+    return torch.from_numpy(episodes), torch.from_numpy(timesteps)
 
 
 def as_frames(pixels: np.ndarray) -> Tensor:

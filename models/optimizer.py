@@ -6,9 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.muon import StackedMuon
+
 ADAM_RATE = 2e-3  # for what is no matrix: biases, convolutions, the initial state
 WARM_UP = 100  # steps
 CLIP = 1.0  # greatest norm of the gradient
+NEWTON_SCHULZ = 3  # iterations of Muon
 
 
 class Optimizer:
@@ -20,15 +23,20 @@ class Optimizer:
 
     def __init__(self, module: nn.Module, rate: float, steps: int):
         self.parameters = [p for p in module.parameters() if p.requires_grad]
-        self.matrices = [p for p in self.parameters if p.ndim == 2]
+        matrices = [p for p in self.parameters if p.ndim == 2]
         rest = [p for p in self.parameters if p.ndim != 2]
-        self.steps, self.rate = steps, rate
-        # On a GPU steps are recorded and replayed: what changes from one to the next has to lie in its memory.
         device = self.parameters[0].device
-        self.recordable = device.type == "cuda"
-        self.muon_rate, self.adam_rate = torch.zeros(2, device=device) if self.recordable else (0.0, 0.0)
-        self.muon = torch.optim.Muon(self.matrices, lr=rate, weight_decay=0, ns_steps=3)
-        self.adam = torch.optim.AdamW(rest, lr=self.adam_rate, weight_decay=0, fused=True, capturable=self.recordable)
+        self.steps, self.greatest = steps, (rate, ADAM_RATE)
+        # Steps on a GPU are recorded and replayed: what changes from one to the next lies in its memory.
+        muon_rate, adam_rate = self.rates = torch.zeros(2, device=device).unbind()
+        on_gpu = device.type == "cuda"
+        self.muon: StackedMuon | torch.optim.Muon = (
+            StackedMuon(matrices, muon_rate, NEWTON_SCHULZ)
+            if on_gpu
+            else torch.optim.Muon(matrices, weight_decay=0, ns_steps=NEWTON_SCHULZ)
+        )
+        self.adam = torch.optim.AdamW(rest, lr=adam_rate, weight_decay=0, fused=True, capturable=on_gpu)
+        self.muon.param_groups[0]["lr"] = muon_rate
 
     def clip(self) -> Float[Tensor, ""]:
         """Clip the gradients and return the norm that they had."""
@@ -37,28 +45,13 @@ class Optimizer:
     def set_rate(self, step: int) -> float:
         """Prepare step number `step` of the schedule; Muon's learning rate."""
         share = min(1, (step + 1) / WARM_UP) * (0.505 + 0.495 * math.cos(math.pi * step / self.steps))
-        rate, adam_rate = self.rate * share, ADAM_RATE * share
-        if self.recordable:
-            self.muon_rate.fill_(rate)
-            self.adam_rate.fill_(adam_rate)
-        else:
-            self.muon.param_groups[0]["lr"], self.adam.param_groups[0]["lr"] = rate, adam_rate
-        return rate
+        for rate, greatest in zip(self.rates, self.greatest, strict=True):
+            rate.fill_(greatest * share)
+        return self.greatest[0] * share
 
-    @torch.no_grad()
     def apply(self) -> None:
         """Apply the gradients and forget them."""
-        if self.recordable:
-            # Muon reads its rate as a number of Python's. At rate 1 it makes the whole step, of which a share is taken.
-            before = [matrix.clone() for matrix in self.matrices]
-            self.muon.param_groups[0]["lr"] = 1.0
-            self.muon.step()
-            change = torch._foreach_sub(self.matrices, before)
-            torch._foreach_mul_(change, self.muon_rate)
-            torch._foreach_copy_(self.matrices, before)
-            torch._foreach_add_(self.matrices, change)
-        else:
-            self.muon.step()
+        self.muon.step()
         self.adam.step()
         for parameter in self.parameters:
             parameter.grad = None
@@ -78,4 +71,8 @@ class Optimizer:
             i, j, key = name.split(".")
             part = (self.muon, self.adam)[int(i)]
             parameter = part.param_groups[0]["params"][int(j)]
-            part.state[parameter][key] = value.to(parameter.device)
+            remembered = part.state[parameter]
+            if key in remembered:
+                remembered[key].copy_(value)
+            else:
+                remembered[key] = value.to(parameter.device)

@@ -48,6 +48,8 @@ class Steps:
         self.phase = phase
         self.module = phase.begin()
         self.average = copy.deepcopy(self.module)
+        self.weights: list[Tensor] = list(self.module.parameters())
+        self.averages: list[Tensor] = list(self.average.parameters())
         self.optimizer = Optimizer(self.module, phase.rate, phase.steps)
         self.rate = 0.0
 
@@ -67,9 +69,8 @@ class Steps:
             raise NotFinite(taken, sound=True)
         self.rate = self.optimizer.set_rate(step)
         self.optimizer.apply()
-        weights = list(self.average.parameters()), list(self.module.parameters())
         with torch.no_grad():
-            torch._foreach_lerp_(*weights, 1 - decay(step, self.phase.average))
+            torch._foreach_lerp_(self.averages, self.weights, 1 - decay(step, self.phase.average))
         return taken
 
     def settle(self) -> None:
@@ -135,11 +136,10 @@ class RecordedSteps(Steps):
         taken = self._descend(batch)
         self.finite.logical_and_(taken.loss.isfinite() & taken.norm.isfinite())
         self.optimizer.apply()
-        average = list(self.average.parameters())
         with torch.no_grad():
-            change = torch._foreach_sub(list(self.module.parameters()), average)
+            change = torch._foreach_sub(self.weights, self.averages)
             torch._foreach_mul_(change, self.follow)
-            torch._foreach_add_(average, change)
+            torch._foreach_add_(self.averages, change)
         return taken
 
 

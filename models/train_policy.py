@@ -99,8 +99,8 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
         for _ in range(training.horizon):
             force = policy(state, target, force)
             state = world_model.core.imagine(state, force)
-            imagined.append(world_model.core.latent(state))
-        frames = torch.sigmoid(world_model.decode(torch.stack(imagined, 1)))
+            imagined.append(state.path)
+        frames = torch.sigmoid(world_model.decode(world_model.core.read(torch.stack(imagined, 1))))
         distance = target_distance(frames, targets[:, None, None])
         return distance.mean(), {"final_distance": distance[:, -1, -1].detach().mean()}
 
