@@ -84,13 +84,12 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
 
     def begin() -> nn.Module:
         nonlocal latents
-        model.latent_mean.zero_()
-        model.latent_scale.fill_(1)
         latents = encode_dataset(model, dataset)
-        scale, mean = torch.std_mean(latents, dim=(0, 1))
-        model.latent_mean.copy_(mean)
-        model.latent_scale.copy_(scale.clamp_min(1e-6))
-        latents = (latents - model.latent_mean) / model.latent_scale
+        if (model.latent_scale == 1).all():  # else they are standardised, and the core is used to how
+            scale, mean = torch.std_mean(latents, dim=(0, 1))
+            model.latent_mean.copy_(mean)
+            model.latent_scale.copy_(scale.clamp_min(1e-6))
+            latents = (latents - model.latent_mean) / model.latent_scale
         return model.core
 
     def draw(step: int) -> Batch:
