@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -114,9 +114,9 @@ def load_results(folder: Path) -> Results:
 
 
 def model_ratios(results: Results) -> dict[str, list[float]]:
-    """Of each variant of the world model, by its group and label, the error at horizon 10 over the baseline's."""
+    """Of each variant of the world model, by its name, the error at horizon 10 over the baseline's."""
     return {
-        f"{variant.group}: {variant.label}": ratios
+        variant.name: ratios
         for variant in _grouped(BASELINE.learner)
         if variant != BASELINE and (ratios := _ratios(results, variant))
     }
@@ -130,8 +130,7 @@ def model_table(results: Results) -> str:
         errors = [[run["error_px"][place] for run in runs] for place in range(len(horizons))]
         rows.append(
             [
-                variant.group,
-                variant.label,
+                *_named(variant),
                 *map(_cell, errors),
                 _cell(_ratios(results, variant)),
                 _cell([run["on_pixels_px"][-1] for run in runs]),
@@ -139,20 +138,21 @@ def model_table(results: Results) -> str:
             ]
         )
     heads = [f"h{h}" for h in horizons]
-    return _table(["", "", *heads, f"{heads[-1]} over baseline", f"{heads[-1]}, frames fed back", "precision"], rows)
+    return _table(
+        ["variant", "", *heads, f"{heads[-1]} over baseline", f"{heads[-1]}, frames fed back", "precision"], rows
+    )
 
 
 def policy_table(results: Results) -> str:
     """The variants of the policy's training."""
     rows = [
         [
-            variant.group,
-            variant.label,
+            *_named(variant),
             *(_cell([run[key] for run in runs], unit) for key, _, unit in POLICY_COLUMNS),
         ]
         for variant, runs in _runs(results, POLICY_BASELINE.learner)
     ]
-    return _table(["", "", *(head for _, head, _ in POLICY_COLUMNS)], rows)
+    return _table(["variant", "", *(head for _, head, _ in POLICY_COLUMNS)], rows)
 
 
 def worst_part(found: Mapping[str, Any], name: str) -> str:
@@ -226,6 +226,10 @@ def _grouped(learner: str) -> list[Variant]:
     return sorted(own, key=lambda variant: groups.index(variant.group))
 
 
+def _named(variant: Variant) -> tuple[str, str]:
+    return f"`{variant.name}`", f"{variant.group}: {variant.label}"
+
+
 def _runs(results: Results, learner: str) -> Iterable[tuple[Variant, list[dict[str, Any]]]]:
     """The variants that there are results of, with the figures of each seed."""
     for variant in _grouped(learner):
@@ -244,7 +248,7 @@ def _ratios(results: Results, variant: Variant) -> list[float]:
     ]
 
 
-def _cell(values: list[float | None], unit: str = "") -> str:
+def _cell(values: Sequence[float | None], unit: str = "") -> str:
     """The figure of each seed, to the precision that the first one asks for."""
     known = [value for value in values if value is not None]
     told = iter(rounded(known, unit) if known else ())

@@ -60,11 +60,11 @@ def test_the_page_that_is_here_follows_from_the_results_beside_it(tmp_path):
 
 def test_a_variant_is_compared_with_the_baseline_of_its_own_seed(results):
     page = written(results)
-    (row,) = re.findall(r"\| Memory .*", page)
+    (row,) = re.findall(r"\| `memory-1` .*", page)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[1:] == ["1 observation remembered", "0.10", "0.50", "3.30", "1.50", "3.00", "–"]
+    assert cells[1:] == ["Memory: 1 observation remembered", "0.10", "0.50", "3.30", "1.50", "3.00", "–"]
     assert "as it is" in page
-    assert "2 observations remembered" not in page, "what has no result has no row"
+    assert "`memory-2`" not in page, "what has no result has no row"
 
 
 def test_what_is_not_there_yet_is_no_section(results):

@@ -16,11 +16,10 @@ ROOT = Path(__file__).parents[3]
 SPARED = ("kfp", "matplotlib", "tabulate", "imageio", "components", "pipelines")
 
 
-def test_a_variant_is_trained_judged_and_kept_by_the_command(tmp_path):
-    command = [sys.executable, "-m", "viewer.learning", "train", "memory-1", "--tiny", "--jobs", "2"]
-    command += ["--results", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "memory-1, seed 0: done" in done.stdout + done.stderr
+def test_a_variant_is_trained_judged_and_kept_by_the_command(tmp_path, capfd):
+    arguments = ["train", "memory-1", "--tiny", "--jobs", "2", "--results", str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "viewer.learning", *arguments], cwd=ROOT, check=True)
+    assert "memory-1, seed 0: done" in capfd.readouterr().out
     assert sorted(file.name for file in tmp_path.iterdir()) == ["memory-1-0.json", "memory-1-1.json"]
     first = (tmp_path / "memory-1-0.json").read_text()
     result = json.loads(first)
@@ -28,8 +27,8 @@ def test_a_variant_is_trained_judged_and_kept_by_the_command(tmp_path):
     assert result["lengths"]["dynamics_steps"] == TINY.dynamics_steps
     assert result["cpu_seconds"] > 0
     assert len(result["figures"]["error_px"]) == len(result["figures"]["on_pixels_px"]) == 3
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "memory-1, seed" not in again.stdout + again.stderr, "what is there is not trained again"
+    assert main(arguments) == 0
+    assert "memory-1, seed" not in capfd.readouterr().out, "what is there is not trained again"
     assert (tmp_path / "memory-1-0.json").read_text() == first
 
 
