@@ -1,4 +1,7 @@
-"""The trainings of the ablation, tiny: python -m pytest tests/viewer/learning/test_trainings.py"""
+"""The trainings of the ablation, tiny: python -m pytest tests/viewer/learning/test_trainings.py
+
+With -m long every variant is trained, for its parts stand in for parts of ours that may change.
+"""
 
 import json
 import subprocess
@@ -9,7 +12,7 @@ import pytest
 
 from viewer.learning.__main__ import main
 from viewer.learning.trainings import Job, all_jobs, run_job
-from viewer.learning.variants import TINY
+from viewer.learning.variants import TINY, VARIANTS
 
 ROOT = Path(__file__).parents[3]
 # What a machine that is lent for trainings need not have.
@@ -37,6 +40,13 @@ def test_a_policy_is_trained_and_judged(tmp_path):
     figures = json.loads((tmp_path / "policy-pixels-1.json").read_text())["figures"]
     assert figures.keys() == {"settled", "settle_ratio", "final_px_mean", "held_1px", "small_squares"}
     assert figures["final_px_mean"] > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_every_variant_can_be_trained_and_judged(variant, tmp_path):
+    run_job(Job(variant.name, 0), tmp_path, TINY)
+    assert (tmp_path / f"{variant.name}-0.json").exists()
 
 
 def test_training_needs_torch_and_little_else():
