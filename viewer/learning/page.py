@@ -24,6 +24,14 @@ WORST_FILE, TIME_FILE = "worst.json", "training-time.json"
 SOON = 2  # frames after a contact in which a dream leaves the truth because of it
 PULLS = (2, 6, 12)  # px of displacement in the table of losses
 
+# Kinds of differences of an error over the baseline's: what they are called, and from where to where.
+DIFFERENCES = (
+    ("Errors half as large again, or more", 1.5, np.inf),
+    ("Larger by a tenth to a half", 1.1, 1.5),
+    ("Much the same", 0.9, 1.1),
+    ("Smaller by more than a tenth", 0, 0.9),
+)
+
 # Figures of a policy in the table: key, head, unit.
 POLICY_COLUMNS = (
     ("settled", "settled", "%"),
@@ -46,7 +54,8 @@ def write(folder: Path, output: Path) -> None:
     drawn: dict[str, str] = {}
     curves = {name: curve(loss, World()) for name, loss in LOSSES.items()}
     drawn["loss"], drawn["slope"] = loss_plot(curves), slope_plot(curves)
-    drawn["ratios"] = ratio_plot(model_ratios(results))
+    ratios = model_ratios(results)
+    drawn["ratios"] = ratio_plot(ratios)
     worst = json.loads((folder / WORST_FILE).read_text("utf-8")) if (folder / WORST_FILE).exists() else None
     if worst:
         drawn["worst"] = contacts_plot(worst["by_contacts"])
@@ -75,6 +84,7 @@ def write(folder: Path, output: Path) -> None:
         apart=quantity(apart(World()), "%"),
         model_figure=f"![Error at horizon 10 over the baseline's, of each variant]({name}-ratios.svg)",
         model_table=model_table(results),
+        summary=summary(ratios),
         policy_table=policy_table(results),
         worst=worst_part(worst, name) if worst else "",
         longer=f"## Longer trainings\n{longer['text']}\n\n![Error against time]({name}-time.svg)\n" if longer else "",
@@ -141,6 +151,16 @@ def model_table(results: Results) -> str:
     return _table(
         ["variant", "", *heads, f"{heads[-1]} over baseline", f"{heads[-1]}, frames fed back", "precision"], rows
     )
+
+
+def summary(ratios: Mapping[str, Sequence[float]]) -> str:
+    """What a table of ratios comes to, the worst first: a line for each kind of difference."""
+    means = sorted(((float(np.mean(values)), name) for name, values in ratios.items()), reverse=True)
+    lines = []
+    for label, low, high in DIFFERENCES:
+        found = [f"`{name}` {quantity(mean)}" for mean, name in means if low <= mean < high]
+        lines += [f"- {label}: {', '.join(found)}."] if found else []
+    return "\n".join(lines)
 
 
 def policy_table(results: Results) -> str:
