@@ -54,6 +54,7 @@ def write(folder: Path, output: Path) -> None:
     drawn: dict[str, str] = {}
     curves = {name: curve(loss, World()) for name, loss in LOSSES.items()}
     drawn["loss"], drawn["slope"] = loss_plot(curves), slope_plot(curves)
+    commits = {f"`{run['world_model']}`" for _, runs in _runs(results, POLICY_BASELINE.learner) for run in runs}
     ratios = model_ratios(results)
     drawn["ratios"] = ratio_plot(ratios)
     worst = json.loads((folder / WORST_FILE).read_text("utf-8")) if (folder / WORST_FILE).exists() else None
@@ -86,6 +87,7 @@ def write(folder: Path, output: Path) -> None:
         model_table=model_table(results),
         summary=summary(ratios),
         policy_table=policy_table(results),
+        commits=" and ".join(sorted(commits)),
         worst=worst_part(worst, name) if worst else "",
         longer=f"## Longer trainings\n{longer['text']}\n\n![Error against time]({name}-time.svg)\n" if longer else "",
     )
@@ -187,6 +189,7 @@ def worst_part(found: Mapping[str, Any], name: str) -> str:
     ]
     return _template("learning-worst.md").substitute(
         name=name,
+        commit=found["commit"],
         episodes=found["episodes"],
         error=quantity(found["error_px"]),
         sigma=quantity(found["sigma_px"]),

@@ -30,7 +30,7 @@ from sim_core.raster import render
 from sim_core.world import World
 from viewer.learning.parts import replaced
 from viewer.learning.variants import BY_NAME, POLICY_BASELINE, SEEDS, VARIANTS, WORLD_MODEL, Lengths, Variant
-from viewer.weights import PRETRAINED
+from viewer.weights import PRETRAINED, pretrained_commit
 
 TIMESTEPS = 16  # of an episode after the first, as `models.config.DataConfig` has them
 CONTEXT, HORIZONS = 3, (1, 5, 10)  # of the dreams that judge a world model
@@ -121,7 +121,7 @@ def learn_policy(variant: Variant, seed: int, lengths: Lengths, scratch: Path) -
     training = PolicyTraining(seed=seed, **{"steps": lengths.policy_steps, **variant.training})
     dataset = _dataset(scratch, world, lengths.episodes, seed)
     policy = train_policy(PolicyConfig(), training, model, dataset, scratch / "training")
-    return judge_policy(model, policy, world, lengths.goals)
+    return {"world_model": pretrained_commit(), **judge_policy(model, policy, world, lengths.goals)}
 
 
 def judge_dreams(model: WorldModel, world: World, count: int) -> dict[str, Any]:

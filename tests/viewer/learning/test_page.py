@@ -29,7 +29,14 @@ def dreams(h10, precision=0.03):
     }
 
 
-GOALS = {"settled": 1.0, "settle_ratio": 1.1, "final_px_mean": 0.2, "held_1px": 0.99, "small_squares": 0.9}
+GOALS = {
+    "world_model": "1234567",
+    "settled": 1.0,
+    "settle_ratio": 1.1,
+    "final_px_mean": 0.2,
+    "held_1px": 0.99,
+    "small_squares": 0.9,
+}
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def test_a_variant_is_trained_judged_and_kept_by_the_command(tmp_path, capfd):
 def test_a_policy_is_trained_and_judged(tmp_path):
     run_job(Job("policy-pixels", 1), tmp_path, TINY)
     figures = json.loads((tmp_path / "policy-pixels-1.json").read_text())["figures"]
-    assert figures.keys() == {"settled", "settle_ratio", "final_px_mean", "held_1px", "small_squares"}
+    assert figures.keys() == {"world_model", "settled", "settle_ratio", "final_px_mean", "held_1px", "small_squares"}
     assert figures["final_px_mean"] > 0
 
 
