@@ -33,7 +33,7 @@ class Optimizer:
         self.muon: StackedMuon | torch.optim.Muon = (
             StackedMuon(matrices, muon_rate, NEWTON_SCHULZ)
             if on_gpu
-            else torch.optim.Muon(matrices, weight_decay=0, ns_steps=NEWTON_SCHULZ)
+            else torch.optim.Muon(matrices, lr=rate, weight_decay=0, ns_steps=NEWTON_SCHULZ)
         )
         self.adam = torch.optim.AdamW(rest, lr=adam_rate, weight_decay=0, fused=True, capturable=on_gpu)
         self.muon.param_groups[0]["lr"] = muon_rate

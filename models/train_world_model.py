@@ -18,7 +18,7 @@ from models.config import WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset, random_timesteps
 from models.draws import generator
 from models.look_at_dreams import look_at_dreams
-from models.losses import frame_loss, latent_loss
+from models.losses import expectation_loss, frame_loss, latent_loss
 from models.phase import Batch, Figures, Phase
 from models.process import device_here
 from models.training import train
@@ -109,7 +109,8 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
         imagined, _ = model.dream(state, forces[:, context:])
         filtered = model.core.latent(state)[:, None]
         dreamed, truth = torch.cat([filtered, imagined], 1), seen[:, context - 1 :]
-        return latent_loss(dreamed, truth, training.delta, training.square), {}
+        hidden = dataset.world.raster == "pixel"  # whole pixels do not tell where in them the block is
+        return expectation_loss(dreamed, truth) if hidden else latent_loss(dreamed, truth, training.delta), {}
 
     steps, batch, rate = training.dynamics_steps, training.dynamics_batch, training.dynamics_rate
     look = partial(look_at_dreams, model, dataset.world, training.seed)

@@ -99,6 +99,13 @@ def start_velocity(greatest: float) -> dict[str, Any]:
     return {"sim_core.episodes.START_VELOCITY": wide}
 
 
+def squared_error(
+    imagined: Float[Tensor, "*batch latent"], encoded: Float[Tensor, "*batch latent"], delta: float
+) -> Float[Tensor, ""]:
+    """In place of `models.losses.latent_loss`: the mean square."""
+    return (imagined - encoded).square().mean()
+
+
 def pixel_entropy(
     frames: Float[Tensor, "*batch size size"], target: Float[Tensor, "*#batch size size"]
 ) -> Float[Tensor, " *batch"]:

@@ -99,7 +99,7 @@ VARIANTS = (
         "squared",
         "Loss",
         "the squared error of latents, not its logarithm",
-        training={"delta": 1e-9, "square": 1.0},
+        parts={"models.train_world_model.latent_loss": parts.squared_error},
     ),
     _model("double", "Length", "twice as many steps of the dynamics", scaled={"dynamics_steps": 2}),
     POLICY_BASELINE,
