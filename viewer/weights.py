@@ -36,6 +36,11 @@ def pretrained_figures(world: World) -> dict[str, Any] | None:
     return json.loads(card.read_text("utf-8"))["figures"]
 
 
+def pretrained_commit() -> str:
+    """The commit with which the weights in `PRETRAINED` were trained, as their card says."""
+    return json.loads((PRETRAINED / "card.json").read_text("utf-8"))["commit"]
+
+
 def _find(run: Path | None) -> tuple[Path, dict[str, Path]]:
     if run is not None:
         if not run.is_dir():

@@ -17,7 +17,7 @@ from models.process import prepare
 from viewer.learning.trainings import all_jobs, result_file, run_jobs
 from viewer.learning.variants import BY_NAME, FULL, TINY
 from viewer.learning.worst import worst_dreams
-from viewer.weights import PRETRAINED, load_weights
+from viewer.weights import PRETRAINED, load_weights, pretrained_commit
 
 RESULTS, PAGE = Path("docs/learning"), Path("docs/learning.md")
 
@@ -75,7 +75,8 @@ def find_worst(options: argparse.Namespace) -> int:
     model, _, world, _ = load_weights(PRETRAINED)
     options.results.mkdir(parents=True, exist_ok=True)
     file = options.results / WORST_FILE
-    file.write_text(json.dumps(worst_dreams(model, world), indent=1) + "\n", encoding="utf-8")
+    found = {"commit": pretrained_commit(), **worst_dreams(model, world)}
+    file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {file}")
     return 0
 

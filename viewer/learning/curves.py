@@ -17,9 +17,9 @@ from viewer.learning.parts import centroid_distance, pixel_entropy
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 LOSSES: dict[str, Loss] = {
-    "cross-entropy of the pixels": pixel_entropy,
-    "distance of plain centroids": centroid_distance,
-    "the loss in use, transport distance": target_distance,
+    "pixel cross-entropy": pixel_entropy,
+    "plain centroids": centroid_distance,
+    "transport distance, in use": target_distance,
 }
 TARGET = (8.0, 16.0)  # px
 DISPLACEMENTS = np.linspace(-5, 20, 501)  # px along x

@@ -30,9 +30,9 @@ def slope_plot(curves: Mapping[str, Curve]) -> str:
 
 
 def ratio_plot(ratios: Mapping[str, Sequence[float]]) -> str:
-    """For each variant, by its label, an error over the baseline's, a dot a seed; the first at the top."""
+    """For each variant, by its name, an error over the baseline's, a dot a seed; the first at the top."""
     figure, axes = new_axes("error at horizon 10 over the baseline’s", "")
-    figure.set_size_inches(7.6, 1 + 0.24 * len(ratios))
+    figure.set_size_inches(5.2, 1 + 0.24 * len(ratios))
     for row, values in enumerate(ratios.values()):
         axes.plot(values, [row] * len(values), "o", color=DREAM, ms=5, alpha=0.8)
     axes.axvline(1, color=BLACK, lw=0.8)
@@ -42,7 +42,7 @@ def ratio_plot(ratios: Mapping[str, Sequence[float]]) -> str:
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xticks([tick for tick in (0.5, 0.7, 1, 1.5, 2, 3, 5, 8, 12) if _within(tick, ratios)])
-    told = [f"{label} {np.mean(values):.2f}" for label, values in ratios.items()]
+    told = [f"{name} {np.mean(values):.2f}" for name, values in ratios.items()]
     return inline_svg(figure, f"Error at horizon 10 over the baseline's: {', '.join(told)}.")
 
 

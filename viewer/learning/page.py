@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -23,6 +23,14 @@ from viewer.quantities import UNKNOWN, quantity, rounded
 WORST_FILE, TIME_FILE = "worst.json", "training-time.json"
 SOON = 2  # frames after a contact in which a dream leaves the truth because of it
 PULLS = (2, 6, 12)  # px of displacement in the table of losses
+
+# Kinds of differences of an error over the baseline's: what they are called, and from where to where.
+DIFFERENCES = (
+    ("Errors half as large again, or more", 1.5, np.inf),
+    ("Larger by a tenth to a half", 1.1, 1.5),
+    ("Much the same", 0.9, 1.1),
+    ("Smaller by more than a tenth", 0, 0.9),
+)
 
 # Figures of a policy in the table: key, head, unit.
 POLICY_COLUMNS = (
@@ -46,7 +54,9 @@ def write(folder: Path, output: Path) -> None:
     drawn: dict[str, str] = {}
     curves = {name: curve(loss, World()) for name, loss in LOSSES.items()}
     drawn["loss"], drawn["slope"] = loss_plot(curves), slope_plot(curves)
-    drawn["ratios"] = ratio_plot(model_ratios(results))
+    commits = {f"`{run['world_model']}`" for _, runs in _runs(results, POLICY_BASELINE.learner) for run in runs}
+    ratios = model_ratios(results)
+    drawn["ratios"] = ratio_plot(ratios)
     worst = json.loads((folder / WORST_FILE).read_text("utf-8")) if (folder / WORST_FILE).exists() else None
     if worst:
         drawn["worst"] = contacts_plot(worst["by_contacts"])
@@ -75,7 +85,9 @@ def write(folder: Path, output: Path) -> None:
         apart=quantity(apart(World()), "%"),
         model_figure=f"![Error at horizon 10 over the baseline's, of each variant]({name}-ratios.svg)",
         model_table=model_table(results),
+        summary=summary(ratios),
         policy_table=policy_table(results),
+        commits=" and ".join(sorted(commits)),
         worst=worst_part(worst, name) if worst else "",
         longer=f"## Longer trainings\n{longer['text']}\n\n![Error against time]({name}-time.svg)\n" if longer else "",
     )
@@ -114,9 +126,9 @@ def load_results(folder: Path) -> Results:
 
 
 def model_ratios(results: Results) -> dict[str, list[float]]:
-    """Of each variant of the world model, by its group and label, the error at horizon 10 over the baseline's."""
+    """Of each variant of the world model, by its name, the error at horizon 10 over the baseline's."""
     return {
-        f"{variant.group}: {variant.label}": ratios
+        variant.name: ratios
         for variant in _grouped(BASELINE.learner)
         if variant != BASELINE and (ratios := _ratios(results, variant))
     }
@@ -130,8 +142,7 @@ def model_table(results: Results) -> str:
         errors = [[run["error_px"][place] for run in runs] for place in range(len(horizons))]
         rows.append(
             [
-                variant.group,
-                variant.label,
+                *_named(variant),
                 *map(_cell, errors),
                 _cell(_ratios(results, variant)),
                 _cell([run["on_pixels_px"][-1] for run in runs]),
@@ -139,20 +150,31 @@ def model_table(results: Results) -> str:
             ]
         )
     heads = [f"h{h}" for h in horizons]
-    return _table(["", "", *heads, f"{heads[-1]} over baseline", f"{heads[-1]}, frames fed back", "precision"], rows)
+    return _table(
+        ["variant", "", *heads, f"{heads[-1]} over baseline", f"{heads[-1]}, frames fed back", "precision"], rows
+    )
+
+
+def summary(ratios: Mapping[str, Sequence[float]]) -> str:
+    """What a table of ratios comes to, the worst first: a line for each kind of difference."""
+    means = sorted(((float(np.mean(values)), name) for name, values in ratios.items()), reverse=True)
+    lines = []
+    for label, low, high in DIFFERENCES:
+        found = [f"`{name}` {quantity(mean)}" for mean, name in means if low <= mean < high]
+        lines += [f"- {label}: {', '.join(found)}."] if found else []
+    return "\n".join(lines)
 
 
 def policy_table(results: Results) -> str:
     """The variants of the policy's training."""
     rows = [
         [
-            variant.group,
-            variant.label,
+            *_named(variant),
             *(_cell([run[key] for run in runs], unit) for key, _, unit in POLICY_COLUMNS),
         ]
         for variant, runs in _runs(results, POLICY_BASELINE.learner)
     ]
-    return _table(["", "", *(head for _, head, _ in POLICY_COLUMNS)], rows)
+    return _table(["variant", "", *(head for _, head, _ in POLICY_COLUMNS)], rows)
 
 
 def worst_part(found: Mapping[str, Any], name: str) -> str:
@@ -167,6 +189,7 @@ def worst_part(found: Mapping[str, Any], name: str) -> str:
     ]
     return _template("learning-worst.md").substitute(
         name=name,
+        commit=found["commit"],
         episodes=found["episodes"],
         error=quantity(found["error_px"]),
         sigma=quantity(found["sigma_px"]),
@@ -226,6 +249,10 @@ def _grouped(learner: str) -> list[Variant]:
     return sorted(own, key=lambda variant: groups.index(variant.group))
 
 
+def _named(variant: Variant) -> tuple[str, str]:
+    return f"`{variant.name}`", f"{variant.group}: {variant.label}"
+
+
 def _runs(results: Results, learner: str) -> Iterable[tuple[Variant, list[dict[str, Any]]]]:
     """The variants that there are results of, with the figures of each seed."""
     for variant in _grouped(learner):
@@ -244,7 +271,7 @@ def _ratios(results: Results, variant: Variant) -> list[float]:
     ]
 
 
-def _cell(values: list[float | None], unit: str = "") -> str:
+def _cell(values: Sequence[float | None], unit: str = "") -> str:
     """The figure of each seed, to the precision that the first one asks for."""
     known = [value for value in values if value is not None]
     told = iter(rounded(known, unit) if known else ())

@@ -1,6 +1,7 @@
 """The trainings of the ablation: each a process of its own, whose result is one JSON file."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -29,7 +30,7 @@ from sim_core.raster import render
 from sim_core.world import World
 from viewer.learning.parts import replaced
 from viewer.learning.variants import BY_NAME, POLICY_BASELINE, SEEDS, VARIANTS, WORLD_MODEL, Lengths, Variant
-from viewer.weights import PRETRAINED
+from viewer.weights import PRETRAINED, pretrained_commit
 
 TIMESTEPS = 16  # of an episode after the first, as `models.config.DataConfig` has them
 CONTEXT, HORIZONS = 3, (1, 5, 10)  # of the dreams that judge a world model
@@ -69,7 +70,7 @@ def run_jobs(
     running: dict[Future, Job] = {}
     # Not forked: torch's threads do not survive it. And a process for each, so that each has its own CPU time.
     context = get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=prepare, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(processes, context, initializer=_prepare, max_tasks_per_child=1) as pool:
         try:
             while waiting or running:
                 while waiting and len(running) < processes:
@@ -120,7 +121,7 @@ def learn_policy(variant: Variant, seed: int, lengths: Lengths, scratch: Path) -
     training = PolicyTraining(seed=seed, **{"steps": lengths.policy_steps, **variant.training})
     dataset = _dataset(scratch, world, lengths.episodes, seed)
     policy = train_policy(PolicyConfig(), training, model, dataset, scratch / "training")
-    return judge_policy(model, policy, world, lengths.goals)
+    return {"world_model": pretrained_commit(), **judge_policy(model, policy, world, lengths.goals)}
 
 
 def judge_dreams(model: WorldModel, world: World, count: int) -> dict[str, Any]:
@@ -178,6 +179,12 @@ def judge_policy(model: WorldModel, policy: Policy, world: World, count: int) ->
         "held_1px": reached["held_1px"],
         "small_squares": float((away < 1.5).mean()),
     }
+
+
+def _prepare() -> None:
+    """On the processor, whatever else there is: variants are compared by what they learn in CPU time."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read when torch first looks for a GPU
+    prepare()
 
 
 def _dataset(scratch: Path, world: World, count: int, seed: int) -> Dataset:

@@ -130,7 +130,12 @@ VARIANTS = (
     _model("longer", "Rollouts", "4, 8 and at last 12 timesteps", training={"horizons": (4, 8, 12)}),
     _model("memory-2", "Memory", "2 observations remembered", network={"memory": 2}),
     _model("memory-8", "Memory", "8 observations remembered", network={"memory": 8}),
-    _model("as-judged", "Data", "both, as in the evaluation", parts={**_FORCES, **parts.start_velocity(1)}),
+    _model(
+        "as-judged",
+        "Data",
+        "start velocities and forces as in the evaluation",
+        parts={**_FORCES, **parts.start_velocity(1)},
+    ),
     _model("fast", "Data", "start velocities to ±3: more wall contacts", parts=parts.start_velocity(3)),
     _model(
         "adamw-fast",

@@ -29,7 +29,14 @@ def dreams(h10, precision=0.03):
     }
 
 
-GOALS = {"settled": 1.0, "settle_ratio": 1.1, "final_px_mean": 0.2, "held_1px": 0.99, "small_squares": 0.9}
+GOALS = {
+    "world_model": "1234567",
+    "settled": 1.0,
+    "settle_ratio": 1.1,
+    "final_px_mean": 0.2,
+    "held_1px": 0.99,
+    "small_squares": 0.9,
+}
 
 
 @pytest.fixture
@@ -38,7 +45,7 @@ def results(tmp_path):
     folder.mkdir()
     put(folder, "baseline", 0, dreams(2.0))
     put(folder, "baseline", 1, dreams(2.2))
-    put(folder, "memory-1", 1, dreams(3.3, None))
+    put(folder, "memory-1", 1, dreams(3.52, None))
     put(folder, "policy", 0, GOALS)
     return folder
 
@@ -60,11 +67,23 @@ def test_the_page_that_is_here_follows_from_the_results_beside_it(tmp_path):
 
 def test_a_variant_is_compared_with_the_baseline_of_its_own_seed(results):
     page = written(results)
-    (row,) = re.findall(r"\| Memory .*", page)
+    (row,) = re.findall(r"\| `memory-1` .*", page)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[1:] == ["1 observation remembered", "0.10", "0.50", "3.30", "1.50", "3.00", "–"]
+    assert cells[1:] == ["Memory: 1 observation remembered", "0.10", "0.50", "3.52", "1.60", "3.00", "–"]
     assert "as it is" in page
-    assert "2 observations remembered" not in page, "what has no result has no row"
+    assert "`memory-2`" not in page, "what has no result has no row"
+
+
+def test_variants_are_told_in_short_by_how_much_they_differ(results):
+    put(results, "double", 0, dreams(1.0))
+    put(results, "double", 1, dreams(1.1))
+    put(results, "fast", 0, dreams(2.02))
+    put(results, "slow", 0, dreams(2.6))
+    page = written(results)
+    assert "or more: `memory-1` 1.60." in page
+    assert "a tenth to a half: `slow` 1.30." in page
+    assert "the same: `fast` 1.01." in page
+    assert "more than a tenth: `double` 0.50." in page
 
 
 def test_what_is_not_there_yet_is_no_section(results):

@@ -1,4 +1,7 @@
-"""The trainings of the ablation, tiny: python -m pytest tests/viewer/learning/test_trainings.py"""
+"""The trainings of the ablation, tiny: python -m pytest tests/viewer/learning/test_trainings.py
+
+With -m long every variant is trained, for its parts stand in for parts of ours that may change.
+"""
 
 import json
 import subprocess
@@ -9,18 +12,17 @@ import pytest
 
 from viewer.learning.__main__ import main
 from viewer.learning.trainings import Job, all_jobs, run_job
-from viewer.learning.variants import TINY
+from viewer.learning.variants import TINY, VARIANTS
 
 ROOT = Path(__file__).parents[3]
 # What a machine that is lent for trainings need not have.
 SPARED = ("kfp", "matplotlib", "tabulate", "imageio", "components", "pipelines")
 
 
-def test_a_variant_is_trained_judged_and_kept_by_the_command(tmp_path):
-    command = [sys.executable, "-m", "viewer.learning", "train", "memory-1", "--tiny", "--jobs", "2"]
-    command += ["--results", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "memory-1, seed 0: done" in done.stdout + done.stderr
+def test_a_variant_is_trained_judged_and_kept_by_the_command(tmp_path, capfd):
+    arguments = ["train", "memory-1", "--tiny", "--jobs", "2", "--results", str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "viewer.learning", *arguments], cwd=ROOT, check=True)
+    assert "memory-1, seed 0: done" in capfd.readouterr().out
     assert sorted(file.name for file in tmp_path.iterdir()) == ["memory-1-0.json", "memory-1-1.json"]
     first = (tmp_path / "memory-1-0.json").read_text()
     result = json.loads(first)
@@ -28,16 +30,23 @@ def test_a_variant_is_trained_judged_and_kept_by_the_command(tmp_path):
     assert result["lengths"]["dynamics_steps"] == TINY.dynamics_steps
     assert result["cpu_seconds"] > 0
     assert len(result["figures"]["error_px"]) == len(result["figures"]["on_pixels_px"]) == 3
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "memory-1, seed" not in again.stdout + again.stderr, "what is there is not trained again"
+    assert main(arguments) == 0
+    assert "memory-1, seed" not in capfd.readouterr().out, "what is there is not trained again"
     assert (tmp_path / "memory-1-0.json").read_text() == first
 
 
 def test_a_policy_is_trained_and_judged(tmp_path):
     run_job(Job("policy-pixels", 1), tmp_path, TINY)
     figures = json.loads((tmp_path / "policy-pixels-1.json").read_text())["figures"]
-    assert figures.keys() == {"settled", "settle_ratio", "final_px_mean", "held_1px", "small_squares"}
+    assert figures.keys() == {"world_model", "settled", "settle_ratio", "final_px_mean", "held_1px", "small_squares"}
     assert figures["final_px_mean"] > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_every_variant_can_be_trained_and_judged(variant, tmp_path):
+    run_job(Job(variant.name, 0), tmp_path, TINY)
+    assert (tmp_path / f"{variant.name}-0.json").exists()
 
 
 def test_training_needs_torch_and_little_else():
