@@ -1,4 +1,6 @@
-"""Where Kubernetes puts the trainings, in the words that Kubeflow Pipelines hands to it."""
+"""Where Kubernetes puts the trainings, in the words that Kubeflow Pipelines hands to it, and whether they fit there."""
+
+from components.configuration import Configuration
 
 MOST = 8  # GPUs of a node, of whatever type
 
@@ -14,3 +16,15 @@ def placement(gpu_type: str, gpus: int) -> tuple[dict[str, str], str]:
     if gpu_type and not 1 <= gpus <= MOST:
         raise ValueError(f"gpus must be 1 to {MOST}, got {gpus}")
     return {"cloud.google.com/gke-accelerator": gpu_type}, str(gpus)
+
+
+def require_equal_parts(configuration: Configuration, gpus: int) -> None:
+    """Raise a ValueError where a batch cannot be shared by so many GPUs: the trainings would find it out on them."""
+    world_model, policy = configuration.world_model_training, configuration.policy_training
+    for name, batch in (
+        ("world_model_training.autoencoder_batch", world_model.autoencoder_batch),
+        ("world_model_training.dynamics_batch", world_model.dynamics_batch),
+        ("policy_training.batch", policy.batch),
+    ):
+        if gpus and batch % gpus:
+            raise ValueError(f"{name} must be a multiple of the {gpus} GPUs that share it, got {batch}")

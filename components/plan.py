@@ -26,10 +26,12 @@ def plan(preset: str, seed: int, overrides: dict, gpu_type: str = "", gpus: int 
     from dataclasses import asdict
 
     from components.configuration import resolve
-    from components.placement import placement
+    from components.placement import placement, require_equal_parts
     from components.shards import split
 
     configuration = resolve(preset, seed, overrides)
+    placed = placement(gpu_type, int(gpus))
+    require_equal_parts(configuration, int(gpus))
     parts = asdict(configuration)
     return (
         [asdict(shard) for shard in split(configuration.data, configuration.world)],
@@ -37,5 +39,5 @@ def plan(preset: str, seed: int, overrides: dict, gpu_type: str = "", gpus: int 
         {"world": parts["world"], "check": parts["check"], "seed": configuration.data.seed},
         {"policy": parts["policy"], "training": parts["policy_training"]},
         parts,
-        *placement(gpu_type, int(gpus)),
+        *placed,
     )

@@ -18,28 +18,10 @@ def train_policy(
 
     It goes on from the checkpoint of the run `start_from` if there is one that fits.
     """
-    from functools import partial
+    from components.distributed import on_all_gpus
+    from components.learn_policy import learn_policy
+    from components.storage import verified
 
-    from components import storage
-    from components.configuration import from_dict
-    from components.training import identity_of, resumable
-    from models.checkpoint import load_world_model
-    from models.config import PolicyConfig, PolicyTraining
-    from models.dataset import Dataset
-    from models.policy_checkpoint import save_policy
-    from models.process import prepare
-    from models.train_policy import train_policy as train
-    from models.training import METRICS
-
-    prepare()
-    architecture = from_dict(PolicyConfig, config["policy"])
-    training = from_dict(PolicyTraining, config["training"])
-    teacher = storage.verified(world_model.path)
-    model = load_world_model(teacher)
-    shards = [storage.verified(shard.path) for shard in episodes]
-    identity = identity_of("train_policy", config, episodes=shards, world_model=[teacher])
-    run = partial(train, architecture, training, model, Dataset(shards))
-    learned, rows = resumable(run, policy.uri, identity, start_from)
-    with storage.writing(policy.path) as folder:
-        save_policy(folder, learned, model.config)
-        (folder / METRICS).write_text(rows)
+    teacher = str(verified(world_model.path))
+    shards = [str(verified(shard.path)) for shard in episodes]
+    on_all_gpus(learn_policy, config, shards, teacher, policy.path, policy.uri, start_from)

@@ -14,25 +14,9 @@ def train_world_model(
     start_from: str = "",
 ):
     """Train a world model on all shards, from the checkpoint of the run `start_from` if there is one that fits."""
-    from functools import partial
+    from components.distributed import on_all_gpus
+    from components.learn_world_model import learn_world_model
+    from components.storage import verified
 
-    from components import storage
-    from components.configuration import from_dict
-    from components.training import identity_of, resumable
-    from models.checkpoint import save_world_model
-    from models.config import WorldModelConfig, WorldModelTraining
-    from models.dataset import Dataset
-    from models.process import prepare
-    from models.train_world_model import train_world_model as train
-    from models.training import METRICS
-
-    prepare()
-    architecture = from_dict(WorldModelConfig, config["world_model"])
-    training = from_dict(WorldModelTraining, config["training"])
-    shards = [storage.verified(shard.path) for shard in episodes]
-    dataset = Dataset(shards)
-    identity = identity_of("train_world_model", config, episodes=shards)
-    model, rows = resumable(partial(train, architecture, training, dataset), world_model.uri, identity, start_from)
-    with storage.writing(world_model.path) as folder:
-        save_world_model(folder, model, dataset.world)
-        (folder / METRICS).write_text(rows)
+    shards = [str(verified(shard.path)) for shard in episodes]
+    on_all_gpus(learn_world_model, config, shards, world_model.path, world_model.uri, start_from)

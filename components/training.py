@@ -17,6 +17,7 @@ from components.progress import progress
 from components.storage import MANIFEST, Checkpoints, exists, join
 from components.tensorboard import curves
 from models.phase import Film, Phase
+from models.ranks import from_the_first, rank, wait_for_all
 from models.signals import end_with_parent
 from models.training import CHECKPOINT, METRICS, OtherTraining, TrainingError
 
@@ -37,7 +38,8 @@ def resumable(
     """What `train(folder, inputs=, **options)` of `models` returns, and the rows of its metrics.
 
     It goes on from the checkpoint of its task, or of the same task in the run `start_from`, and starts over where that
-    is of another training.
+    is of another training. Of several ranks the first keeps the checkpoints and shows how far they are; the rows that
+    the others return are none.
 
     Args:
         output: the URI of the step's output.
@@ -50,6 +52,8 @@ def resumable(
     """
     if "_KFP_RUNTIME" in os.environ:  # in a container, whose command is a shell
         end_with_parent()
+    if rank() != 0:
+        return _gone_on(train, Path(from_the_first("")), identity), ""
     if start_from:
         _require_run(output, start_from)
     checkpoints = Checkpoints(output, identity, start_from)
@@ -60,15 +64,22 @@ def resumable(
             show(phase.name, step, phase.steps, f"loss {row['loss']:.3g}")
             draw(phase, step, row, film)
 
-        options = {"save_every": checkpoint_seconds(), "on_step": on_step, "on_save": checkpoints.save}
-        run = partial(train, checkpoints.folder, inputs=identity, **options)
-        try:
-            learned = run()
-        except OtherTraining as other:
+        folder = Path(from_the_first(str(checkpoints.folder)))
+        learned = _gone_on(train, folder, identity, on_step=on_step, on_save=checkpoints.save)
+    return learned, (folder / METRICS).read_text()
+
+
+def _gone_on(train: Callable[..., Learned], folder: Path, identity: dict[str, Any], **told: Any) -> Learned:
+    """What `train` returns, from the checkpoint in `folder` unless that is of another training."""
+    run = partial(train, folder, inputs=identity, save_every=checkpoint_seconds(), **told)
+    try:
+        return run()
+    except OtherTraining as other:
+        wait_for_all()  # before it is gone, the others have read it too
+        if rank() == 0:
             print(f"  {other}; starting over", file=sys.stderr)
-            (checkpoints.folder / CHECKPOINT).unlink()
-            learned = run()
-    return learned, (checkpoints.folder / METRICS).read_text()
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+        return run()
 
 
 @contextmanager

@@ -30,8 +30,9 @@ class Phase:
 
     `begin` prepares it, from the weights as the phase before left them, and returns the module to train. `draw`, a
     function of the step alone, says on the processor what a step learns from; `loss`, a function of the batch, whose
-    rows are where the weights are, returns what to descend and further figures to record. `look`, a function of the
-    weights alone, returns figures of episodes that nothing is learned from, to record too, and a film of some.
+    rows are where the weights are, returns what to descend and further figures to record, means over the rows all of
+    them, for several processes are given a part of the rows each. `look`, a function of the weights alone, returns
+    figures of episodes that nothing is learned from, to record too, and a film of some.
     """
 
     name: str

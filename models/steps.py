@@ -2,6 +2,9 @@
 
 The networks are small. On a GPU a step is a thousand operations of some microseconds each, less than Python needs to
 ask for one. So all of a step, the optimizer's too, is recorded as a CUDA graph, one for each plan of a batch.
+
+On several GPUs a step is not recorded, though NCCL's part of it could be: where one GPU that replays its steps is not
+enough, networks and batches are so large that Python keeps up.
 """
 
 import copy
@@ -11,10 +14,12 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from models.optimizer import Optimizer
 from models.phase import Batch, Figures, Phase
+from models.ranks import mean, rank, ranks
 
 
 class NotFinite(Exception):
@@ -143,8 +148,41 @@ class RecordedSteps(Steps):
         return taken
 
 
+class SharedSteps(Steps):
+    """The steps of a phase by several ranks, each with its part of every batch.
+
+    All draw the whole of it, and apply the same mean gradient to the same weights.
+    """
+
+    def __init__(self, phase: Phase):
+        super().__init__(phase)
+        self.device = next(self.module.parameters()).device
+        self.loss = DistributedDataParallel(_Loss(self.module, phase), forward_sync_buffers=False)
+
+    def _descend(self, batch: Batch) -> Taken:
+        part = batch._replace(rows=tuple(row.chunk(ranks())[rank()] for row in batch.rows))
+        loss, figures = self.loss(_to(part, self.device))
+        loss.backward()
+        shared, *others = mean([loss, *figures.values()])
+        return Taken(shared, self.optimizer.clip(), dict(zip(figures, others, strict=True)))
+
+
+class _Loss(nn.Module):
+    """A phase's loss, as a function of the module that trains: what DistributedDataParallel asks for."""
+
+    def __init__(self, module: nn.Module, phase: Phase):
+        super().__init__()
+        self.module = module
+        self.phase = phase
+
+    def forward(self, batch: Batch) -> tuple[Float[Tensor, ""], Figures]:
+        return self.phase.loss(batch)
+
+
 def steps_of(phase: Phase, device: torch.device) -> Steps:
     """The steps of a phase whose weights are on a device."""
+    if ranks() > 1:
+        return SharedSteps(phase)
     return RecordedSteps(phase) if device.type == "cuda" else Steps(phase)
 
 

@@ -139,7 +139,7 @@ def decoder_phase(model: WorldModel, training: WorldModelTraining, dataset: Data
         with torch.no_grad():
             state = model.filter(latents[where][:, :context], forces[:, :context])
             imagined, _ = model.dream(state, forces[:, context:])
-            dreamed = imagined[torch.arange(batch, device=ahead.device), ahead]
+            dreamed = imagined[torch.arange(len(ahead), device=ahead.device), ahead]
         frames = dataset.observations(episodes, first + context + ahead)
         return frame_loss(model.decode(dreamed), frames), {}
 

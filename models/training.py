@@ -1,6 +1,11 @@
-"""The training loop of both learners. Killed at any moment, it goes on from its checkpoint to the same bytes."""
+"""The training loop of both learners. Killed at any moment, it goes on from its checkpoint to the same bytes.
+
+Of several processes (`models.ranks`) that train together all go through this loop alike, and the first alone writes and
+tells. Its checkpoint is that of a single process, and the other way round.
+"""
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +16,7 @@ from torch import Tensor, nn
 
 from models.checkpoint import load_training, save_training
 from models.phase import Film, Phase
+from models.ranks import any_of_us, rank, ranks
 from models.signals import stops_put_off
 from models.steps import NotFinite, Steps, steps_of
 
@@ -54,24 +60,29 @@ def train(
     Raises:
         TrainingError: the loss or its gradient is not finite. The weights before that step are in the checkpoint.
         OtherTraining: there is a checkpoint with another identity.
-        ValueError: there is a checkpoint, and it is damaged.
+        ValueError: there is a checkpoint, and it is damaged; or the processes cannot share a batch.
         OSError: a checkpoint cannot be written. The one before it is still there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CHECKPOINT).with_suffix(".incoming").unlink(missing_ok=True)  # of a process that was killed
+    _require_equal_parts(phases)
+    first = rank() == 0
+    if first:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CHECKPOINT).with_suffix(".incoming").unlink(missing_ok=True)  # of a process that was killed
     saved, first_phase, first_step, rows = _restore(weights, phases, folder / CHECKPOINT, identity)
-    (folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    if first:
+        (folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows))
     last_save = time.monotonic()
 
     def save(phase: int, step: int, steps: Steps | None = None) -> None:
         nonlocal last_save
-        tensors = _prefixed("weights.", weights.state_dict())
-        if steps:
-            tensors |= _prefixed("optimizer.", steps.optimizer.state())
-            tensors |= _prefixed("average.", steps.average.state_dict())
-        facts = {"identity": identity, "phase": phase, "step": step, "rows": rows}
-        save_training(folder / CHECKPOINT, tensors, facts)
-        on_save()
+        if first:
+            tensors = _prefixed("weights.", weights.state_dict())
+            if steps:
+                tensors |= _prefixed("optimizer.", steps.optimizer.state())
+                tensors |= _prefixed("average.", steps.average.state_dict())
+            facts = {"identity": identity, "phase": phase, "step": step, "rows": rows}
+            save_training(folder / CHECKPOINT, tensors, facts)
+            on_save()
         last_save = time.monotonic()
 
     device = next(weights.parameters()).device
@@ -85,14 +96,14 @@ def train(
         with stops_put_off() as told_to_stop, steps.running():
             try:
                 for step in range(first_step, phase.steps):
-                    stop = told_to_stop()
-                    if step > first_step and (stop or time.monotonic() - last_save >= save_every):
+                    stop, due = any_of_us(told_to_stop(), time.monotonic() - last_save >= save_every)
+                    if step > first_step and (stop or due):
                         steps.settle()
                         save(index, step, steps)
                     if stop:
                         break
                     taken, done = steps.take(step), step + 1
-                    if done % every == 0 or done == phase.steps:
+                    if first and (done % every == 0 or done == phase.steps):
                         steps.settle()
                         look = done % (every * LOOKED_AT) == 0 or done == phase.steps
                         seen, film = _look(steps) if look else ({}, None)
@@ -113,7 +124,18 @@ def train(
                     f"the {error} is not finite at step {step + 1} of the phase {phase.name}; the weights before it "
                     "are in the checkpoint"
                 ) from None
+        if stop:  # another process was told to, this one was not yet
+            raise SystemExit(128 + signal.SIGTERM)
         first_step = 0
+
+
+def _require_equal_parts(phases: Sequence[Phase]) -> None:
+    for phase in phases:
+        if phase.batch % ranks():
+            raise ValueError(
+                f"the batch of the phase {phase.name} must be a multiple of the {ranks()} processes that share it, got "
+                f"{phase.batch}"
+            )
 
 
 def _restore(

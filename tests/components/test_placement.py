@@ -18,3 +18,12 @@ def test_a_run_that_asks_for_a_number_of_gpus_that_no_node_has_is_refused_by_its
 
 def test_without_a_cluster_there_are_no_gpus_to_ask_for():
     assert plan.python_func("smoke", 0, {})[-1] == "0"
+
+
+@pytest.mark.parametrize(
+    "name", ["world_model_training.autoencoder_batch", "world_model_training.dynamics_batch", "policy_training.batch"]
+)
+def test_a_batch_that_the_gpus_cannot_share_is_refused_before_there_are_any(name):
+    assert plan.python_func("smoke", 0, {name: 36}, "nvidia-l4", 4)[-1] == "4"
+    with pytest.raises(ValueError, match=f"^{name} must be a multiple of the 8 GPUs that share it, got 36$"):
+        plan.python_func("smoke", 0, {name: 36}, "nvidia-l4", 8)

@@ -91,7 +91,7 @@ def test_a_training_killed_again_and_again_ends_with_the_bytes_of_one_that_was_n
     kills = 0
     while True:
         # A checkpoint at every step or at none, so that up to all of a phase is done anew.
-        every = draw.choice([0, math.inf])
+        every = float(draw.choice([0, math.inf]))
         try:
             resumed = run(broken, save_every=every, on_save=on_save, on_step=kill_at(draw.integers(1, 20)))
             break

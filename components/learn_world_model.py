@@ -1,0 +1,31 @@
+"""The training of the world model from its files to its artifact."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from components import storage
+from components.configuration import from_dict
+from components.training import identity_of, resumable
+from models.checkpoint import save_world_model
+from models.config import WorldModelConfig, WorldModelTraining
+from models.dataset import Dataset
+from models.process import prepare
+from models.ranks import rank
+from models.train_world_model import train_world_model
+from models.training import METRICS
+
+
+def learn_world_model(config: dict[str, Any], episodes: list[str], path: str, uri: str, start_from: str) -> None:
+    """Train on verified shards into the artifact at `path`; the rest as in `components.training.resumable`."""
+    prepare()
+    architecture = from_dict(WorldModelConfig, config["world_model"])
+    training = from_dict(WorldModelTraining, config["training"])
+    shards = [Path(shard) for shard in episodes]
+    dataset = Dataset(shards)
+    identity = identity_of("train_world_model", config, episodes=shards)
+    model, rows = resumable(partial(train_world_model, architecture, training, dataset), uri, identity, start_from)
+    if rank() == 0:
+        with storage.writing(path) as folder:
+            save_world_model(folder, model, dataset.world)
+            (folder / METRICS).write_text(rows)
