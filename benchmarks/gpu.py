@@ -84,7 +84,7 @@ def timed(phase: Phase, peak: float) -> Iterator[Row]:
     yield Row(
         f"{phase.name}, batch {phase.batch}, plan {phase.draw(0).plan}",
         f"{seconds * 1e3:.2f} ms a step, {phase.batch / seconds:,.0f} samples/s",
-        f"{work / peak * 1e3:.2f} ms: {work / 1e9:.2f} GFLOP at {peak / 1e12:.1f} TFLOP/s, as in large float32 products",
+        f"{work / peak * 1e3:.2f} ms: {work / 1e9:.2f} GFLOP at {peak / 1e12:.1f} TFLOP/s, as large products reach",
         work / peak / seconds,
     )
     yield Row(

@@ -61,7 +61,7 @@ def test_a_gradient_flows_from_the_distance_through_the_dream_to_every_weight_of
 
 def test_the_distance_at_the_end_of_a_dream_has_a_gradient_to_the_first_force(learned, dataset):
     model, forces = learned.model, dataset.forces[:32, :6].clone().requires_grad_()
-    observed = dataset.observations(torch.arange(32), torch.zeros(32, dtype=int))
+    observed = dataset.observations(torch.arange(32), torch.zeros(32, dtype=torch.int64))
     imagined, _ = model.dream(model.filter(model.encode(observed)[:, None], torch.zeros(32, 1, 2)), forces)
     frames = torch.sigmoid(model.decode(imagined[:, -1]))[:, -1]
     target_distance(frames, observed[:, -1].flip(0)).sum().backward()
