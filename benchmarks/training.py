@@ -1,0 +1,93 @@
+"""Trainings on one core, beside the matrix products and convolutions that they consist of, on ready tensors."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from benchmarks.measure import Row, paired
+from components.configuration import resolve
+from models.dataset import Dataset, write_shard
+from models.phase import Phase
+from models.policy import Policy
+from models.steps import Steps
+from models.train_policy import policy_phase
+from models.train_world_model import autoencoder_phase, dynamics_phase
+from models.world_model import WorldModel
+from sim_core.episodes import random_episodes
+from sim_core.world import World
+
+EPISODES = 1024
+STEPS = 12  # of a timing: of every context, horizon and lead some
+PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "linear", "convolution", "convolution_backward", "mkldnn_rnn_layer"}
+
+
+def rows() -> Iterator[Row]:
+    """The phases of the preset laptop: a whole step, from the draw to the averaged weights, over its products alone."""
+    with TemporaryDirectory() as scratch:
+        for name, phase in phases(Path(scratch)):
+            steps = Steps(phase)
+            chosen = [phase.steps * i // STEPS for i in range(STEPS)]
+            products = [product for step in chosen for product in products_of(phase, step)]
+            timed = paired(lambda: take(steps, chosen), lambda: run(products), clock=time.thread_time)
+            yield Row(
+                name,
+                f"{timed.measured / STEPS * 1e3:.1f} ms a step, {phase.batch * STEPS / timed.measured:,.0f} samples/CPU-s",
+                f"{len(products) / STEPS:.0f} products and convolutions a step: {timed.limit / STEPS * 1e3:.1f} ms",
+                timed.share,
+                must=0.7,
+                aim=0.9,
+            )
+
+
+def phases(scratch: Path) -> Iterator[tuple[str, Phase]]:
+    world, config = World(), resolve("laptop", 0, {})
+    write_shard(scratch, random_episodes("training", range(EPISODES), config.data.timesteps, world), world)
+    dataset = Dataset([scratch])
+    torch.manual_seed(0)
+    model = WorldModel(config.world_model)
+    yield "world model, autoencoder", autoencoder_phase(model, config.world_model_training, dataset)
+    yield "world model, dynamics", dynamics_phase(model, config.world_model_training, dataset)
+    frozen = copy.deepcopy(model).requires_grad_(False)
+    policy = Policy(config.policy, config.world_model)
+    yield "policy", policy_phase(policy, config.policy_training, frozen, dataset)
+
+
+def take(steps: Steps, chosen: list[int]) -> None:
+    for step in chosen:
+        steps.take(step)
+
+
+def run(products: list[Callable[[], Any]]) -> None:
+    with torch.no_grad():
+        for product in products:
+            product()
+
+
+class Recorder(TorchDispatchMode):
+    """Notes each matrix product and convolution, forward and backward, with what it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.products: list[Callable[[], Any]] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func.overloadpacket.__name__ in PRODUCTS:
+            ready = [one.detach().clone() if isinstance(one, Tensor) else one for one in args]
+            self.products.append(lambda: func(*ready, **kwargs))
+        return func(*args, **kwargs)
+
+
+def products_of(phase: Phase, step: int) -> list[Callable[[], Any]]:
+    """The products of a step's loss and of its gradient, to be run again."""
+    with Recorder() as recorder:
+        loss, _ = phase.loss(phase.draw(step))
+        loss.backward()
+    return recorder.products
