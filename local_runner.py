@@ -159,9 +159,11 @@ def run(options: argparse.Namespace) -> int:
         KeyboardInterrupt: the run was stopped, and its `run.json` says so.
     """
     from components import storage
+    from pipelines.light_kfp import import_kfp
 
     root = absolute(options.root)
     set_environment(options, root)
+    import_kfp()
     threads = number_of_threads()
     spec, parameters = from_file(options) if options.pipeline else from_source(options)
 
@@ -231,8 +233,8 @@ def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     resolve(preset, seed, overrides)
 
     from pipelines.build import BuildConfig
-    from pipelines.compile import write_pipeline
     from pipelines.engine.spec import load_spec
+    from pipelines.write import write_pipeline
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
