@@ -72,10 +72,10 @@ def paired(
         for _ in range(pairs)
     ]
     return Paired(
-        statistics.median(m for m, _ in seconds),
-        statistics.median(l for _, l in seconds),
-        statistics.median(l / m for m, l in seconds),
-        statistics.median(m - l for m, l in seconds),
+        statistics.median(ours for ours, _ in seconds),
+        statistics.median(limits for _, limits in seconds),
+        statistics.median(limits / ours for ours, limits in seconds),
+        statistics.median(ours - limits for ours, limits in seconds),
     )
 
 
