@@ -39,6 +39,7 @@ class Code:
 
     _modules: dict[str, ModuleSpec | None] = field(default_factory=dict)
     _files: dict[Path, tuple[str, list[str]]] = field(default_factory=dict)  # digest and imports
+    _installed: dict[str, dict[str, str]] = field(default_factory=dict)  # versions, by top-level module
 
     def reached(self, source: str) -> dict[str, str]:
         """What lies behind a component's `source`, by name, each with its digest or version.
@@ -105,12 +106,27 @@ class Code:
     def _versions(self, name: str) -> dict[str, str]:
         """The versions of the distributions that an installed module may be from."""
         top = name.partition(".")[0]
-        distributions = [] if self._project_module(top) else self._distributions.get(top, [])
-        return {distribution: importlib.metadata.version(distribution) for distribution in distributions}
+        if top not in self._installed:
+            distributions = [] if self._project_module(top) else self._distributions.get(top, [])
+            names = {distribution.name for distribution in distributions}
+            self._installed[top] = {name: importlib.metadata.version(name) for name in names}
+        return self._installed[top]
 
     @cached_property
-    def _distributions(self) -> dict[str, list[str]]:
-        return {name: sorted(set(each)) for name, each in importlib.metadata.packages_distributions().items()}
+    def _distributions(self) -> dict[str, list[importlib.metadata.Distribution]]:
+        """By top-level module. As `importlib.metadata.packages_distributions`, which parses far more of each."""
+        found: dict[str, list[importlib.metadata.Distribution]] = {}
+        for distribution in importlib.metadata.distributions():
+            declared = distribution.read_text("top_level.txt")
+            for module in declared.split() if declared else _top_level(distribution.read_text("RECORD") or ""):
+                found.setdefault(module, []).append(distribution)
+        return found
+
+
+def _top_level(record: str) -> set[str]:
+    """The top-level modules and packages among the files of a distribution."""
+    files = (line.partition(",")[0] for line in record.splitlines())
+    return {file.removesuffix(".py").partition("/")[0] for file in files if file.endswith(".py")}
 
 
 def _imports(source: bytes, package: str) -> Iterator[str]:
