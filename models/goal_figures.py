@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
-from models.dream_figures import dream_logits
+from models.dream_figures import chunks, dream_logits
 from models.policy import Policy, encode_target
 from models.statistics import bootstrap, worst
 from models.world_model import WorldModel
