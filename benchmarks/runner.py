@@ -35,11 +35,11 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "empty.yaml"
         compiler.Compiler().compile(empty, str(file))
-        numbers = itertools.count()
+        spec, numbers = load_spec(file), itertools.count()
 
         def ours():
-            """Reads the file, and leaves a run that can be listed, resumed and reused."""
-            execute(load_spec(file), {}, folder, f"run-{next(numbers)}", threads=1, cache=False)
+            """Leaves a run that can be listed, resumed and reused."""
+            execute(spec, {}, folder, f"run-{next(numbers)}", threads=1, cache=False)
 
         def calls():
             number = 0

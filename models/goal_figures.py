@@ -144,8 +144,10 @@ def _drive_in_chunks(
     start: State, controller: Callable[[slice], ChooseForce], timesteps: int, world: World
 ) -> tuple[Positions, Float32[np.ndarray, "episodes time 2"]]:
     """`drive` with a controller of its own for each chunk of the episodes."""
-    chunks = [slice(first, first + CHUNK) for first in range(0, len(start.position), CHUNK)]
-    driven = [drive(State(*(part[chunk] for part in start)), controller(chunk), timesteps, world) for chunk in chunks]
+    driven = [
+        drive(State(*(part[chunk] for part in start)), controller(chunk), timesteps, world)
+        for chunk in chunks(len(start.position), CHUNK)
+    ]
     positions, forces = zip(*driven, strict=True)
     return np.concatenate(positions), np.concatenate(forces)
 
