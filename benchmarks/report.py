@@ -60,6 +60,16 @@ def table(rows: Sequence[Row]) -> str:
     return tabulate(cells, HEADS, "github", disable_numparse=True)
 
 
+def summary(rows: Sequence[Row]) -> str:
+    """The table of the README: the figures that have a bound to keep."""
+    cells = [
+        [row.what, row.shown, row.bound(row.must), row.bound(row.aim), row.reached]
+        for row in rows
+        if row.must is not None
+    ]
+    return tabulate(cells, ("", "figure", "must", "aim", "reached"), "github", disable_numparse=True)
+
+
 def document(
     begun: Machine, ended: Machine, sections: Mapping[str, Sequence[Row | Plot]], gpu: tuple[str, list[Row]] | None
 ) -> str:
@@ -72,7 +82,8 @@ def document(
         ["when", f"{begun.when} to {ended.when}"],
         ["load average", f"{begun.load:.1f} at first, {ended.load:.1f} at the end"],
     ]
-    parts = [TEXT, tabulate(facts, ["", ""], "github") + "\n"]
+    rows = [item for items in sections.values() for item in items if isinstance(item, Row)]
+    parts = [TEXT, tabulate(facts, ["", ""], "github") + "\n", f"## In short\n\n{summary(rows)}\n"]
     for title, items in sections.items():
         parts.append(f"## {title}\n\n{table([item for item in items if isinstance(item, Row)])}\n")
         parts += [f"![{item.title}]({item.name})\n" for item in items if isinstance(item, Plot)]

@@ -36,7 +36,7 @@ def write_shard(folder: Path, parts: Iterable[Episodes], world: World) -> None:
                 out = np.empty((CHUNK, *sides), np.uint8)
             for first in range(0, len(part.forces), CHUNK):
                 positions = part.positions[first : first + CHUNK]
-                frames.write(render(positions, world, np.uint8, out[: len(positions)]))
+                frames.write(render(positions, world, np.uint8, out[: len(positions)]).data)
             forces.write(part.forces.tobytes())
             count += len(part.forces)
         # The headers leave room for the number of episodes, which is only known now.
