@@ -14,8 +14,8 @@ from sim_core.raster import render
 from sim_core.world import State, World, simulate
 
 # What is rendered at once: raster, type, blocks and timesteps; and the shares of the limit that it must and may reach.
-# Those with a bound write 32 MiB or more. The 4 MiB of a single timestep fit into the caches, where a copy is four times
-# as fast; they are shown without one.
+# Those with a bound write 32 MiB or more. The 4 MiB of one timestep fit into the caches, where a copy is four times as
+# fast; they are shown without one.
 RENDERED: tuple[tuple[str, type, int, int, float | None, float | None], ...] = (
     ("pixel", np.uint8, 1024, 8, 0.45, 0.8),
     ("pixel", np.uint8, 8192, 1, 0.45, 0.8),

@@ -71,7 +71,7 @@ def test_a_machine_that_is_busy_now_and_then_changes_no_share():
 
 def test_what_is_short_is_repeated_until_it_can_be_timed():
     clock = Clock()
-    calls = []
+    calls: list[None] = []
 
     def short():
         calls.append(None)
