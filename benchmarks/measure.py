@@ -27,6 +27,15 @@ class Row:
     higher_is_better: bool = True
 
     @property
+    def shown(self) -> str:
+        """The figure for a person, with its unit."""
+        return "–" if self.figure is None else self.bound(self.figure)
+
+    def bound(self, value: float | None) -> str:
+        """A value of this row's unit for a person; empty without one."""
+        return "" if value is None else f"{value:.3g} {self.unit}".rstrip()
+
+    @property
     def reached(self) -> str:
         """The hardest bound that the figure keeps: "aim", "must" or, of those that there are, "no"; "" without any."""
         bounds = [(name, bound) for name, bound in (("aim", self.aim), ("must", self.must)) if bound is not None]
@@ -34,6 +43,15 @@ class Row:
             return "" if not bounds else "not measured"
         sign = 1 if self.higher_is_better else -1
         return next((name for name, bound in bounds if sign * self.figure >= sign * bound), "no")
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A curve that a group shows below its rows: an inline SVG, and the name of the file that it gets in `docs/`."""
+
+    name: str
+    title: str
+    svg: str
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def _simulate_one(
         _check(state, forces)
     x, y, velocity_x, velocity_y = start
     low, high, drag = world.low, world.high, world.drag
-    track = []
+    track: list[float] = []
     for force_x, force_y in pushes:
         for _ in range(world.frames):
             x, velocity_x = _advance_axis(x, velocity_x, force_x * world.force, drag, low, high)
