@@ -18,6 +18,9 @@ GROUPS = {
     "simulator": "Simulator",
     "feeding": "Training",
     "threads": "Threads",
+    "evaluation": "Evaluation",
+    "runner": "In-process runner",
+    "start_up": "Start-up",
     "quality": "From nothing to a policy",
     "growth": "Growth",
 }
