@@ -8,7 +8,7 @@ RUN ?=
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo draw_test_policy test test-long test-browser test-images lint compile score learning figures tensorboard lock \
+.PHONY: help install run demo draw_test_policy test test-long test-browser test-images lint compile score learning bench figures tensorboard lock \
 	run_model_show_frames run_policy_show_frames clean
 
 help: ## List the commands
@@ -53,6 +53,9 @@ score: $(VENV)/installed ## Score the pretrained weights on the audit episodes a
 
 learning: $(VENV)/installed ## Write docs/learning.md from the results in docs/learning/
 	$(BIN)/python -m viewer.learning write
+
+bench: $(VENV)/installed ## Measure how fast everything is beside its limits, in 6 minutes, and write docs/performance.md
+	$(BIN)/python -m benchmarks
 
 figures: $(VENV)/installed ## Draw the README's figures into docs/
 	$(BIN)/python -m pipelines.compile -o pipeline.yaml

@@ -45,7 +45,7 @@ that it carries, in this process and with your rights: only run files that you t
 
 A run's folder is ROOT/<pipeline>/<run id>: run.json, what each step put out, and checkpoints. Steps are taken from
 earlier runs below the same root when their inputs and their code, with all that it imports, are the same.
-OMP_NUM_THREADS sets the number of threads, by default 1. The same weights come out of the same number only.
+The same weights come out of the same number of threads only; a resumed run goes on with as many as it began with.
 Exit codes: 0 done, 1 a step failed, 2 what was asked for is wrong, 130 stopped by Ctrl-C, 143 by SIGTERM."""
 
 PIPELINE = "dreamblock"  # ours
@@ -102,6 +102,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--checkpoint-seconds", metavar="N", type=float, help="between the checkpoints of a training, by default 60"
     )
+    parser.add_argument(
+        "--threads", metavar="N", type=int, help="of each step, by default 1; more pay on an idle machine only"
+    )
     parser.add_argument("--resume", metavar="RUN", help="go on with this run, with its parameters")
     parser.add_argument("--list", action="store_true", help="show the runs: state, age, size and figures")
     parser.add_argument(
@@ -129,6 +132,10 @@ def check_together(options: argparse.Namespace) -> None:
         raise ValueError(f"--open is for a run, and does not go with {chosen[0]}")
     if options.open and "://" in options.root:
         raise ValueError(f"--open needs a report on this machine, but the root is {options.root}")
+    if options.threads is not None and (options.list or options.prune):
+        raise ValueError(f"--threads is for a run, and does not go with {chosen[0]}")
+    if options.threads is not None and options.threads < 1:
+        raise ValueError(f"--threads must be a whole number of at least 1, got {options.threads}")
     if options.force and "--resume" not in chosen and "--prune" not in chosen:
         raise ValueError("--force goes with --resume or --prune")
     seconds = options.checkpoint_seconds
@@ -159,9 +166,11 @@ def run(options: argparse.Namespace) -> int:
         KeyboardInterrupt: the run was stopped, and its `run.json` says so.
     """
     from components import storage
+    from pipelines.light_kfp import import_kfp
 
     root = absolute(options.root)
     set_environment(options, root)
+    import_kfp()
     threads = number_of_threads()
     spec, parameters = from_file(options) if options.pipeline else from_source(options)
 
@@ -211,7 +220,9 @@ def set_environment(options: argparse.Namespace, root: str) -> None:
     """Set what the steps are told by the environment, before torch is imported."""
     from pipelines.engine.attempts import existing, run_uri
 
-    if options.resume is not None and not options.pipeline and "OMP_NUM_THREADS" not in os.environ:
+    if options.threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    elif options.resume is not None and not options.pipeline and "OMP_NUM_THREADS" not in os.environ:
         # As many as the run has begun with: with another number all of it would begin anew.
         os.environ["OMP_NUM_THREADS"] = str(existing(run_uri(root, PIPELINE, options.resume)).threads)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -231,8 +242,8 @@ def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     resolve(preset, seed, overrides)
 
     from pipelines.build import BuildConfig
-    from pipelines.compile import write_pipeline
     from pipelines.engine.spec import load_spec
+    from pipelines.write import write_pipeline
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"

@@ -12,7 +12,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -35,7 +35,10 @@ def digest(content: bytes | str) -> str:
 
 @dataclass(frozen=True)
 class Code:
-    """The code as it is when it is first asked for; each file is read once. Make one as a run begins."""
+    """The code as it is when it is first asked for; each file is read once. Make one as a run begins.
+
+    What is installed counts as it was when a process first asked: what it has imported would not change either.
+    """
 
     _modules: dict[str, ModuleSpec | None] = field(default_factory=dict)
     _files: dict[Path, tuple[str, list[str]]] = field(default_factory=dict)  # digest and imports
@@ -105,12 +108,31 @@ class Code:
     def _versions(self, name: str) -> dict[str, str]:
         """The versions of the distributions that an installed module may be from."""
         top = name.partition(".")[0]
-        distributions = [] if self._project_module(top) else self._distributions.get(top, [])
-        return {distribution: importlib.metadata.version(distribution) for distribution in distributions}
+        return {} if self._project_module(top) else _installed_versions(top, tuple(sys.path))
 
-    @cached_property
-    def _distributions(self) -> dict[str, list[str]]:
-        return {name: sorted(set(each)) for name, each in importlib.metadata.packages_distributions().items()}
+
+@cache
+def _installed_versions(module: str, path: tuple[str, ...]) -> dict[str, str]:
+    """The versions of the distributions with a top-level module of this name, as they were at first."""
+    names = {distribution.name for distribution in _distributions(path).get(module, [])}
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+@cache
+def _distributions(path: tuple[str, ...]) -> dict[str, list[importlib.metadata.Distribution]]:
+    """By top-level module. As `importlib.metadata.packages_distributions`, which parses far more of each."""
+    found: dict[str, list[importlib.metadata.Distribution]] = {}
+    for distribution in importlib.metadata.distributions(path=list(path)):
+        declared = distribution.read_text("top_level.txt")
+        for module in declared.split() if declared else _top_level(distribution.read_text("RECORD") or ""):
+            found.setdefault(module, []).append(distribution)
+    return found
+
+
+def _top_level(record: str) -> set[str]:
+    """The top-level modules and packages among the files of a distribution."""
+    files = (line.partition(",")[0] for line in record.splitlines())
+    return {file.removesuffix(".py").partition("/")[0] for file in files if file.endswith(".py")}
 
 
 def _imports(source: bytes, package: str) -> Iterator[str]:

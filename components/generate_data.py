@@ -13,9 +13,7 @@ def generate_data(shard: dict, episodes: Output[artifacts.Episodes]):
     from components.configuration import from_dict
     from components.shards import Shard
     from models.dataset import write_shard
-    from sim_core.episodes import random_episodes
 
     part = from_dict(Shard, shard)
     with storage.writing(episodes.path) as folder:
-        made = random_episodes("training", part.indices, part.timesteps, part.world, part.seed, part.original_share)
-        write_shard(folder, made, part.world)
+        write_shard(folder, part.made(), part.world)

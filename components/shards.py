@@ -1,10 +1,14 @@
 """The shards of the training set: what each run of `generate_data` makes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from models.config import DataConfig
+from sim_core.episodes import Episodes, random_episodes
 from sim_core.world import World
+
+PART = 1024  # episodes that are simulated at a time
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,12 @@ class Shard:
     @property
     def indices(self) -> range:
         return range(self.first, self.first + self.episodes)
+
+    def made(self) -> Iterator[Episodes]:
+        """The episodes, a part at a time: of a large shard they would not fit into memory."""
+        for first in range(0, self.episodes, PART):
+            part = self.indices[first : first + PART]
+            yield random_episodes("training", part, self.timesteps, self.world, self.seed, self.original_share)
 
 
 def split(data: DataConfig, world: World) -> list[Shard]:

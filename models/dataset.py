@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -12,23 +13,43 @@ from torch import Tensor
 
 from models.config import WorldModelConfig
 from sim_core.episodes import Episodes
+from sim_core.raster import render
 from sim_core.world import World
 
 CHUNK = 64  # episodes rendered, or read, at a time
 
 
-def write_shard(folder: Path, episodes: Episodes, world: World) -> None:
-    """Render episodes into an existing folder: `frames.npy`, `forces.npy` and, for whoever reads them, `world.json`."""
-    count, timesteps = episodes.forces.shape[:2]
-    shape = (count, timesteps, world.frames, world.size, world.size)
-    with (folder / "frames.npy").open("wb") as frames:  # mapped into memory, a full disk would kill the process
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(frames, header)
-        for first in range(0, count, CHUNK):
-            part = Episodes(*(values[first : first + CHUNK] for values in vars(episodes).values()))
-            frames.write(part.observations(world, np.uint8).tobytes())
-    np.save(folder / "forces.npy", episodes.forces)
+def write_shard(folder: Path, parts: Iterable[Episodes], world: World) -> None:
+    """Render episodes into an existing folder: `frames.npy`, `forces.npy` and, for whoever reads them, `world.json`.
+
+    They come in parts, equally long, so that a shard of any size is made in the memory of one part.
+    """
+    count = 0
+    # Mapped into memory, a full disk would kill the process.
+    with (folder / "frames.npy").open("wb") as frames, (folder / "forces.npy").open("wb") as forces:
+        for part in parts:
+            if not count:
+                timesteps = part.forces.shape[1]
+                sides = (timesteps, world.frames, world.size, world.size)
+                _write_header(frames, np.uint8, (0, *sides))
+                _write_header(forces, np.float32, (0, timesteps, 2))
+                out = np.empty((CHUNK, *sides), np.uint8)
+            for first in range(0, len(part.forces), CHUNK):
+                positions = part.positions[first : first + CHUNK]
+                frames.write(render(positions, world, np.uint8, out[: len(positions)]).data)
+            forces.write(part.forces.tobytes())
+            count += len(part.forces)
+        # The headers leave room for the number of episodes, which is only known now.
+        _write_header(frames, np.uint8, (count, *sides))
+        _write_header(forces, np.float32, (count, timesteps, 2))
     (folder / "world.json").write_text(json.dumps(dataclasses.asdict(world), indent=1))
+
+
+def _write_header(file: BinaryIO, dtype: type, shape: tuple[int, ...]) -> None:
+    """The beginning of an `.npy`, whose length is the same for any number of episodes."""
+    file.seek(0)
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 class Dataset:

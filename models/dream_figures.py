@@ -16,7 +16,8 @@ from sim_core.world import World
 
 VISIBLE = 0.1  # pixel values up to here are background to the centroid
 SOLID = 0.5  # above it a pixel belongs to the block, for the overlap
-CHUNK = 25  # episodes dreamed at a time, to keep their frames near the processor
+# Episodes at a time: many to dream, which is latents only, and few to look at, to keep their frames near the processor.
+DREAMED, LOOKED_AT = 200, 5
 
 
 def dream_figures(
@@ -83,27 +84,45 @@ def compare_dreams(
     """Centroid error (px) and overlap of the dreams in each frame after the context."""
     centres = true_centres(episodes, context, world)
     errors, overlaps = np.empty((2, *centres.shape[:3]), np.float32)
-    for first in range(0, len(centres), CHUNK):
-        chunk = slice(first, first + CHUNK)
-        truth = render(episodes.positions[chunk], world)
-        dream = torch.sigmoid(dream_logits(model, truth[:, :context], episodes.forces[chunk]))
+    imagined = [
+        dream_latents(model, render(episodes.positions[chunk, :context], world), episodes.forces[chunk])
+        for chunk in chunks(len(centres), DREAMED)
+    ]
+    latents = torch.cat(imagined)
+    for chunk in chunks(len(centres), LOOKED_AT):
+        dream = torch.sigmoid(decoded(model, latents[chunk]))
         errors[chunk] = centroid_error(dream, centres[chunk])
-        overlaps[chunk] = overlap(dream, torch.from_numpy(truth[:, context:]))
+        overlaps[chunk] = overlap(dream, torch.from_numpy(render(episodes.positions[chunk, context:], world)))
     return errors, overlaps
 
 
-@torch.no_grad()
 def dream_logits(
     model: WorldModel,
     seen: Float[np.ndarray, "episodes context frame h w"],
     forces: Float[np.ndarray, "episodes time 2"],
 ) -> Float[Tensor, "episodes horizon frame h w"]:
+    """The frames that the model dreams after what it has seen, on the rest of the forces."""
+    return decoded(model, dream_latents(model, seen, forces))
+
+
+@torch.no_grad()
+def dream_latents(
+    model: WorldModel,
+    seen: Float[np.ndarray, "episodes context frame h w"],
+    forces: Float[np.ndarray, "episodes time 2"],
+) -> Float[Tensor, "episodes horizon latent"]:
     """What the model dreams after what it has seen, on the rest of the forces."""
     context = seen.shape[1]
     latents = model.encode(torch.from_numpy(seen).flatten(0, 1)).unflatten(0, seen.shape[:2])
     push = torch.from_numpy(forces)
-    imagined, _ = model.dream(model.filter(latents, push[:, :context]), push[:, context:])
-    return model.decode(imagined)
+    return model.dream(model.filter(latents, push[:, :context]), push[:, context:])[0]
+
+
+@torch.no_grad()
+def decoded(
+    model: WorldModel, latents: Float[Tensor, "episodes horizon latent"]
+) -> Float[Tensor, "episodes horizon frame h w"]:
+    return model.decode(latents)
 
 
 def centroid_error(
@@ -142,6 +161,11 @@ def wall_contact(episodes: Episodes, context: int) -> Bool[np.ndarray, "episodes
     # Of a frame in free flight the displacement is the velocity; of one that was reflected it is not.
     met = (np.abs(np.diff(path, axis=1) - velocity[:, 1:]) > 1e-9).any(-1)[:, frames - 1 :]
     return np.maximum.accumulate(met.reshape(count, time - context, frames).any(-1), axis=1)
+
+
+def chunks(count: int, size: int) -> list[slice]:
+    """`count` episodes, `size` at a time."""
+    return [slice(first, first + size) for first in range(0, count, size)]
 
 
 def plain(values: Float[np.ndarray, "*any"]) -> list:

@@ -1,6 +1,7 @@
 """How well the policy reaches its goals on the true simulator, beside the oracle and controllers that know no goal."""
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
-from models.dream_figures import dream_logits
+from models.dream_figures import chunks, dream_logits
 from models.policy import Policy, encode_target
 from models.statistics import bootstrap, worst
 from models.world_model import WorldModel
@@ -20,7 +21,7 @@ from sim_core.raster import render
 from sim_core.world import State, World
 
 HELD = 10  # timesteps at the end over which a distance is averaged
-CHUNK = 100  # episodes that the policy drives at a time, to keep their frames near the processor
+CHUNK = 100  # episodes that are driven at a time, to keep what a controller looks at near the processor
 
 Positions = Float64[np.ndarray, "episodes time frame 2"]
 
@@ -32,7 +33,7 @@ def goal_reaching(
     start, target = random_goals(which, range(count), world)
     driven = {
         "policy": drive_policy(model, policy, start, render(target, world), timesteps, world),
-        "oracle": drive(start, oracle(target, world), timesteps, world),
+        "oracle": _drive_in_chunks(start, lambda chunk: oracle(target[chunk], world), timesteps, world),
         "zero_force": drive(start, zero_force, timesteps, world),
         "random_force": drive(start, random_force(seed=0), timesteps, world),
     }
@@ -111,18 +112,9 @@ def drive_policy(
     world: World,
 ) -> tuple[Positions, Float32[np.ndarray, "episodes time 2"]]:
     """`drive` with the policy, which sees rendered observations and the target images."""
-    chunks = [slice(first, first + CHUNK) for first in range(0, len(target), CHUNK)]
-    driven = [
-        drive(
-            State(*(part[chunk] for part in start)),
-            policy_controller(model, policy, target[chunk], world),
-            timesteps,
-            world,
-        )
-        for chunk in chunks
-    ]
-    positions, forces = zip(*driven, strict=True)
-    return np.concatenate(positions), np.concatenate(forces)
+    return _drive_in_chunks(
+        start, lambda chunk: policy_controller(model, policy, target[chunk], world), timesteps, world
+    )
 
 
 def policy_controller(
@@ -146,6 +138,18 @@ def policy_controller(
         return forces[-1].numpy()
 
     return choose_force
+
+
+def _drive_in_chunks(
+    start: State, controller: Callable[[slice], ChooseForce], timesteps: int, world: World
+) -> tuple[Positions, Float32[np.ndarray, "episodes time 2"]]:
+    """`drive` with a controller of its own for each chunk of the episodes."""
+    driven = [
+        drive(State(*(part[chunk] for part in start)), controller(chunk), timesteps, world)
+        for chunk in chunks(len(start.position), CHUNK)
+    ]
+    positions, forces = zip(*driven, strict=True)
+    return np.concatenate(positions), np.concatenate(forces)
 
 
 def _ratio_of_means(pairs: np.ndarray, axis: int) -> np.ndarray:

@@ -1,24 +1,17 @@
 """Write the pipeline for Kubeflow: python -m pipelines.compile -o pipeline.yaml (see --help)."""
 
 import argparse
-import hashlib
-import json
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import yaml
-from google.protobuf.json_format import ParseDict, ParseError
-from kfp.compiler import Compiler
-from kfp.compiler.compiler_utils import KubernetesManifestOptions
-from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
-from kfp.pipeline_spec import pipeline_spec_pb2
-
-from pipelines.build import BuildConfig, build_pipeline
 from pipelines.images import Images, built, checked_out, require_digest
-from pipelines.platform import Platform
+from pipelines.light_kfp import import_kfp
 from pipelines.root import bucket_root
+
+# What imports kfp is imported where it is used, so that the command can choose how much of it comes along.
+if TYPE_CHECKING:
+    from pipelines.build import BuildConfig
 
 EXAMPLES = """\
 examples:
@@ -34,6 +27,9 @@ setup/gpus.tsv lists the types, and setup/gpus.sh makes the pools of nodes; with
 
 
 def main(arguments: list[str] | None = None) -> int:
+    from pipelines.platform import Platform
+    from pipelines.write import write_pipeline
+
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.compile",
         description=__doc__.partition(":")[0] + ".",
@@ -76,54 +72,6 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def write_pipeline(path: Path, config: BuildConfig, *, manifest: bool = False) -> None:
-    """Compile the pipeline into a YAML file, which appears when it is whole and valid.
-
-    Args:
-        manifest: as Kubernetes objects, a Pipeline and a PipelineVersion, whose name says what it holds.
-
-    Raises:
-        ValueError: the path is not a YAML file's, or cannot be written.
-    """
-    if path.suffix not in (".yaml", ".yml"):
-        raise ValueError(f"a pipeline's file ends in .yaml, got {path}")
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            compiled = Path(folder) / "pipeline.yaml"
-            pipeline = build_pipeline(config)
-            Compiler().compile(pipeline, str(compiled))
-            validate(compiled)
-            if manifest:
-                content = json.dumps(_documents(compiled), sort_keys=True)
-                options = KubernetesManifestOptions(
-                    pipeline_version_name=f"{pipeline.name}-{hashlib.sha256(content.encode()).hexdigest()[:10]}",
-                    namespace="kubeflow",
-                    include_pipeline_manifest=True,
-                )
-                options.pipeline_name = pipeline.name
-                Compiler().compile(
-                    pipeline, str(compiled), kubernetes_manifest_format=True, kubernetes_manifest_options=options
-                )
-            compiled.replace(path)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def validate(path: Path) -> None:
-    """Raise ValueError for a field that KFP's messages do not have; its backend would pass over it in silence."""
-    spec, *platform = _documents(path)
-    try:
-        ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
-        for executor in spec["deploymentSpec"]["executors"].values():
-            ParseDict(executor, pipeline_spec_pb2.PipelineDeploymentConfig.ExecutorSpec())
-        for document in platform:
-            ParseDict(document, pipeline_spec_pb2.PlatformSpec())
-            for executor in document["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
-                ParseDict(executor, KubernetesExecutorConfig())
-    except ParseError as error:
-        raise ValueError(f"the compiled pipeline is not valid: {error}") from error
-
-
 def _images(options: argparse.Namespace) -> Images | None:
     """The images that are named, else those that were built; None if there are none."""
     named = options.image_cpu, options.image_gpu
@@ -137,7 +85,10 @@ def _images(options: argparse.Namespace) -> Images | None:
     return Images(*named)
 
 
-def _config(options: argparse.Namespace, images: Images | None) -> BuildConfig:
+def _config(options: argparse.Namespace, images: Images | None) -> "BuildConfig":
+    from pipelines.build import BuildConfig
+    from pipelines.platform import Platform
+
     asked = {name: getattr(options, name) for name in ("gpu_type", "gpus", "spot", "max_hours")}
     given = {name: value for name, value in asked.items() if value is not None}
     root = "" if options.root is None else bucket_root(options.root)
@@ -145,9 +96,6 @@ def _config(options: argparse.Namespace, images: Images | None) -> BuildConfig:
     return BuildConfig(images.cpu, images.gpu, root, platform) if images else BuildConfig(root=root, platform=platform)
 
 
-def _documents(path: Path) -> list[dict[str, Any]]:
-    return list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
-
-
 if __name__ == "__main__":
+    import_kfp()
     sys.exit(main())

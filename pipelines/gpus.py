@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from components.configuration import nearest
-
 TABLE = Path(__file__).parents[1] / "setup" / "gpus.tsv"
 
 
@@ -20,6 +18,8 @@ def require_offered(gpu_type: str, gpus: int) -> None:
     """Raise a ValueError if GKE has no node with so many GPUs of this type; the nearest type is named."""
     counts = offered()
     if gpu_type not in counts:
+        from components.configuration import nearest  # which imports NumPy
+
         meant = nearest(gpu_type.lower().replace("_", "-"), list(counts))
         raise ValueError(f"GKE offers no GPU {gpu_type!r} that PyTorch runs on, the nearest is {meant!r}")
     if gpus not in counts[gpu_type]:

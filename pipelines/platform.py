@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from kfp import dsl, kubernetes
+from kfp import dsl
 from kfp.dsl.pipeline_channel import PipelineChannel
 
 from pipelines.gpus import require_offered
+
+# kfp.kubernetes, which imports all of kubernetes, is imported where it is used: the in-process run asks for no cluster.
 
 # Requests fit beside Kubeflow on an e2-standard-4, and on the smallest machine that has a GPU, an n1-standard-8.
 CPU_STEP = {"cpu_request": "1", "cpu_limit": "2", "memory_request": "3Gi", "memory_limit": "8Gi"}
@@ -52,6 +54,8 @@ def on_gpus(task: dsl.PipelineTask, platform: Platform, selector: PipelineChanne
         selector: the labels of the node, known when the pipeline runs.
         gpus: how many, as a text: Kubeflow Pipelines takes a number for none, and asks for no GPU at all.
     """
+    from kfp import kubernetes
+
     _size(task, GPU_STEP)
     task.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(gpus)
     kubernetes.add_node_selector_json(task, selector)
@@ -70,5 +74,7 @@ def _size(task: dsl.PipelineTask, size: dict[str, str]) -> None:
 
 
 def _limit(task: dsl.PipelineTask, platform: Platform, retries: int) -> None:
+    from kfp import kubernetes
+
     kubernetes.set_timeout(task, max(1, round(platform.max_hours * 3600)))
     task.set_retry(retries, backoff_duration="30s", backoff_factor=2, backoff_max_duration="600s")

@@ -180,7 +180,9 @@ class _Scene:
         moved, velocities = simulate(self._state, np.asarray(force)[..., None, :], self._world)
         self._state = State(moved[..., 0, -1, :], velocities[..., 0, -1, :])
         observation = {"observation": render(moved[..., 0, :, :], self._world), "target": self._target_frame.copy()}
-        return observation, np.asarray(np.linalg.norm(self._state.position - self._target, axis=-1))
+        offset = self._state.position - self._target
+        x, y = offset[..., 0], offset[..., 1]
+        return observation, np.asarray(np.sqrt(x * x + y * y))
 
     def picture(self) -> UInt8[np.ndarray, "*batch height width 3"]:
         """The block in green and the target in blue."""

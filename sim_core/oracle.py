@@ -40,15 +40,17 @@ def oracle(target: Float[np.ndarray, "n 2"], world: World) -> ChooseForce:
     wall = np.where(behind > 0, world.high - target, target - world.low)
     free = wall >= RADIUS
     near = np.where(free, _FREE, wall / _GAP).astype(np.intp)
-    share = np.where(free, 0, wall / _GAP - near)
+    cut = ~free
+    share = (wall / _GAP - near)[cut].astype(np.float32)[:, None]
 
     def reach_from(distance, velocity):
-        """Reaches [..., n, 2, frames] of states [..., n, 2], between those with the next nearer and farther wall."""
+        """Reaches [forces, n, 2, frames] of states [forces, n, 2], between the next nearer and farther wall."""
         side = np.where(free, np.where(distance > 0, -1, 1), behind)
         corners = _corners(table.distance, table.velocity, side * distance, side * velocity)
-        nearer = _interpolate(table.reach, near, corners)
-        farther = _interpolate(table.reach, np.minimum(near + 1, _FREE), corners)
-        return nearer + share.astype(np.float32)[..., None] * (farther - nearer)
+        reach = _interpolate(table.reach, near, corners)
+        farther = _interpolate(table.reach, near[cut] + 1, [(node[:, cut], weight[:, cut]) for node, weight in corners])
+        reach[:, cut] += share * (farther - reach[:, cut])
+        return reach
 
     def choose_force(t: int, state: State, positions: Float[np.ndarray, "n time frames 2"]) -> Float[np.ndarray, "n 2"]:
         tried = np.broadcast_to(forces[:, None, None], (len(forces), *target.shape))
@@ -96,19 +98,24 @@ def _reach(distance, velocity, wall: float, timesteps: int, world: World) -> Flo
     forces = np.broadcast_to(np.linspace(-1, 1, 18).reshape(9, 2), (*x.shape[:2], 9, 2))
     start = State(target + np.broadcast_to(x, forces.shape), np.broadcast_to(v, forces.shape))
     moved, velocities = simulate(start, forces[..., None, :], wide)
-    offset = np.swapaxes(moved[..., 0, :, :] - target, -1, -2).reshape(x.size, 18, world.frames)
-    after, speed = offset[..., -1], velocities[..., 0, -1, :].reshape(x.size, 18)
+    # Forces before cells, so that what is computed for all cells lies in a row.
+    offset = np.swapaxes(moved[..., 0, :, :] - target, -1, -2).reshape(x.size, 18, world.frames).swapaxes(0, 1)
+    after, speed = offset[..., -1], velocities[..., 0, -1, :].reshape(x.size, 18).T
     side = np.where((after > 0) & (wall > RADIUS), -1, 1)
-    corners = _corners(distance, velocity, side * after, side * speed)
-    farthest = _farthest(offset)
+    corners = [(node, weight[..., 0]) for node, weight in _corners(distance, velocity, side * after, side * speed)]
+    farthest = np.ascontiguousarray(np.moveaxis(_farthest(offset), -1, 0))
 
-    held = np.zeros((1, x.size, 1), np.float32)
+    def attained(reach: Float32[np.ndarray, " cells"]) -> Float32[np.ndarray, "forces cells"]:
+        """The reaches of where each force leads."""
+        return sum(reach.take(node) * weight for node, weight in corners)
+
+    held = np.zeros(x.size, np.float32)
     for _ in range(math.ceil(RUN / world.frames)):
-        held = np.maximum(farthest[..., :1], _interpolate(held, 0, corners)).min(axis=1)[None]
-    reach = [np.maximum(farthest, _interpolate(held, 0, corners)).min(axis=1)]
+        held = np.maximum(farthest[0], attained(held)).min(axis=0)
+    reach = [np.maximum(frame, attained(held)).min(axis=0) for frame in farthest]
     for _ in range(timesteps - 1):
-        reach.append(_interpolate(reach[-1][None], 0, corners).min(axis=1))
-    return np.concatenate(reach, axis=-1)
+        reach += [attained(frame).min(axis=0) for frame in reach[-world.frames :]]
+    return np.stack(reach, axis=-1)
 
 
 def _farthest(offset: Float[np.ndarray, "*batch frames"]) -> Float32[np.ndarray, "*batch frames"]:
@@ -132,7 +139,12 @@ def _cell(nodes, x):
     return below, np.clip(share, 0, 1).astype(np.float32)[..., None]
 
 
-def _interpolate(reach: Float32[np.ndarray, "wall cells frames"], wall: Int[np.ndarray, "n 2"] | int, corners):
+def _interpolate(reach: Float32[np.ndarray, "wall cells frames"], wall: Int[np.ndarray, "*walls"], corners):
     """Reaches [..., frames] of states [...] whose corners these are, from the tables of their walls."""
-    rows = reach.reshape(-1, reach.shape[-1])
-    return sum(rows.take(wall * reach.shape[1] + node, axis=0) * weight for node, weight in corners)
+    rows, first = reach.reshape(-1, reach.shape[-1]), wall * reach.shape[1]
+    total = 0
+    for node, weight in corners:
+        part = rows.take(first + node, axis=0)
+        part *= weight  # in place, as long as it is near the processor
+        total += part
+    return total

@@ -10,7 +10,7 @@ import yaml
 from tiny_run import PROJECT
 
 from pipelines.build import BuildConfig
-from pipelines.compile import write_pipeline
+from pipelines.write import write_pipeline
 
 
 class Cluster:

@@ -18,7 +18,7 @@ from tiny_run import PROJECT, STAGES, TINY, command
 
 import models.train_policy
 from components.storage import MANIFEST, verified
-from local_runner import main
+from local_runner import main, parser, set_environment
 from models.checkpoint import load_training, load_world_model
 from pipelines.compile import main as compile_pipeline
 from viewer.quantities import quantity
@@ -92,6 +92,8 @@ def test_help_answers_at_once_and_loads_no_library():
         (["--set", "policy_training.rate=NaN"], "policy_training.rate must be a number, got nan"),
         (["--set", "policy_training.steps"], "--set takes NAME=VALUE, got 'policy_training.steps'"),
         (["--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
+        (["--threads", "0"], "--threads must be a whole number of at least 1, got 0"),
+        (["--list", "--threads", "2"], "--threads is for a run, and does not go with --list"),
         (["--list", "--open"], "--open is for a run, and does not go with --list"),
         (["--root", "gs://bucket/prefix", "--open"], "--open needs a report on this machine"),
         (["--root", "s3://bucket/prefix"], "a folder of this machine or gs://bucket/prefix, got 's3://bucket/prefix'"),
@@ -305,6 +307,18 @@ def test_the_compiled_file_gives_the_same_weights_and_figures(finished, tmp_path
         assert (again / file).read_bytes() == (folder / file).read_bytes(), file
 
 
+def test_a_resumed_run_goes_on_with_as_many_threads_as_it_began_with(finished, tmp_path, monkeypatch):
+    _, folder = finished
+    again = tmp_path / "dreamblock" / "first"
+    again.mkdir(parents=True)
+    (again / "run.json").write_text(json.dumps(run_json(folder) | {"threads": 2}))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # set back when the test ends
+    for arguments, expected in ([], "2"), (["--threads", "1"], "1"):
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        set_environment(parser().parse_args(["--resume", "first", *arguments]), str(tmp_path))
+        assert os.environ["OMP_NUM_THREADS"] == expected
+
+
 # Pipelines of others
 
 
@@ -334,6 +348,13 @@ def test_any_compiled_pipeline_runs_with_parameters_of_its_own(greeting_file, tm
     assert record["parameters"] == {"name": "you=me", "times": 3}
     output = tmp_path / "greeting" / "a" / "greet" / "0" / "executor_output.json"
     assert json.loads(output.read_text())["parameterValues"] == {"Output": "hello you=me hello you=me hello you=me"}
+
+
+def test_the_number_of_threads_that_a_run_is_given_is_recorded(greeting_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # which the option overrules
+    arguments = ["--pipeline", greeting_file, "--set", "name=you", "--root", str(tmp_path), "--run-id", "a"]
+    assert main([*arguments, "--threads", "2"]) == 0
+    assert run_json(tmp_path / "greeting" / "a")["threads"] == 2
 
 
 def test_runs_without_a_name_are_named_by_the_time_and_sort_by_it(greeting_file, tmp_path):

@@ -1,5 +1,6 @@
 """Films: reality, dream and target as RGB pictures in the original's colours, as a GIF or as PNGs."""
 
+from io import BytesIO
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -78,23 +79,25 @@ def policy_film(
 
 def gif(film: UInt8[np.ndarray, "frames height width 3"]) -> bytes:
     """A film as a GIF that loops for ever."""
-    step = np.rint(np.arange(256) / CUBE_STEP).astype(np.uint8)
-    colours = (36 * step)[film[..., 0]] + (6 * step)[film[..., 1]] + step[film[..., 2]]
-    # Pillow's time for each frame grows with the cube of the palette's length, so that it gets no colour too many.
-    used = np.unique(colours)
-    place = np.zeros(216, np.uint8)
-    place[used] = np.arange(len(used))
-    palette = CUBE_STEP * np.stack([used // 36, used // 6 % 6, used % 6], axis=-1)
-    return imageio.imwrite(
-        "<bytes>",
-        place[colours],
-        extension=".gif",
-        mode="P",
-        palette=palette.tobytes(),
+    palette = (CUBE_STEP * np.indices((6, 6, 6), np.uint8)).reshape(3, -1).T.tobytes()
+    pictures = []
+    for frame in film:  # one at a time, since it then stays near the processor
+        step = (np.minimum(frame, 255 - CUBE_STEP // 2) + CUBE_STEP // 2) // CUBE_STEP  # the nearest
+        picture = Image.fromarray(36 * step[..., 0] + 6 * step[..., 1] + step[..., 2])
+        picture.putpalette(palette)  # or Pillow looks for each of the palette's colours again and again
+        pictures.append(picture)
+    content = BytesIO()
+    pictures[0].save(
+        content,
+        "GIF",
+        save_all=True,
+        append_images=pictures[1:],
+        palette=palette,  # of all frames, so that none brings its own
         optimize=True,  # only what moves is written: a third of the size
-        duration=1000 / FRAMES_PER_SECOND,
+        duration=1000 // FRAMES_PER_SECOND,
         loop=0,
     )
+    return content.getvalue()
 
 
 def write_frames(folder: Path, film: UInt8[np.ndarray, "frames height width 3"]) -> None:
@@ -132,21 +135,26 @@ def _film(
     height = HEADER + rows * (cell_h + GAP) - GAP + FOOTER
     width = 2 * MARGIN + columns * group - 2 * GAP
 
-    film = np.empty((frames, height, width, 3), np.uint8)
-    film[:] = BACKGROUND
-    colours = np.array([colour for _, colour in moments], np.uint8).repeat(frames // len(moments), axis=0)
+    # First what stands still for a timestep, then the frames.
+    colours = np.array([colour for _, colour in moments], np.uint8)
+    stills = np.empty((len(moments), height, width, 3), np.uint8)
+    stills[:] = np.full(stills.shape[1:], BACKGROUND, np.uint8)
+    stills[:, -FOOTER:-MARGIN] = [_text(text, colour, FOOTER - MARGIN, width) for text, colour in moments]
+    corners = {}
     for e in range(episodes):
         for s, (title, colour) in enumerate(titles):
             y = HEADER + e // columns * (cell_h + GAP)
             x = MARGIN + e % columns * group + s * (cell_w + GAP)
             if e < columns:
-                film[:, :HEADER, x : x + cell_w] = _text(title, colour, HEADER, cell_w)
-            film[:, y : y + cell_h, x : x + cell_w] = colours[:, None, None] // 2
-            large = squares[e, s].repeat(scale, axis=1).repeat(scale, axis=2)
-            film[:, y + BORDER : y + cell_h - BORDER, x + BORDER : x + cell_w - BORDER] = large
-    texts = np.stack([_text(text, colour, FOOTER - MARGIN, width) for text, colour in moments])
-    film[:, -FOOTER:-MARGIN] = texts.repeat(frames // len(moments), axis=0)
-    film[:, -MARGIN - BAR : -MARGIN, MARGIN:-MARGIN] = _progress(colours, width - 2 * MARGIN)[:, None]
+                stills[:, :HEADER, x : x + cell_w] = _text(title, colour, HEADER, cell_w)
+            stills[:, y : y + cell_h, x : x + cell_w] = colours[:, None, None] // 2
+            corners[e, s] = y + BORDER, x + BORDER
+    film = stills.repeat(frames // len(moments), axis=0)
+    for square, (y, x) in corners.items():
+        large = squares[square].repeat(scale, axis=1).repeat(scale, axis=2)
+        film[:, y : y + scale * h, x : x + scale * w] = large
+    bar = _progress(colours.repeat(frames // len(moments), axis=0), width - 2 * MARGIN)
+    film[:, -MARGIN - BAR : -MARGIN, MARGIN:-MARGIN] = bar[:, None]
     return film
 
 

@@ -46,7 +46,7 @@ def shard(tmp_path) -> Path:
     """The artifact of a shard of the training set."""
     world = World(size=16, frames=2)
     with writing(tmp_path / "shard") as folder:
-        write_shard(folder, random_episodes("training", range(3), 4, world), world)
+        write_shard(folder, [random_episodes("training", range(3), 4, world)], world)
     return tmp_path / "shard"
 
 

@@ -6,13 +6,15 @@ python -m pytest tests/components/test_configuration.py
 import json
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Struct
 
 from components.configuration import FOLLOWING, PRESETS, Configuration, from_dict, resolve, settings
-from components.shards import Shard, split
+from components.shards import PART, Shard, split
 from models.config import DataConfig, PolicyTraining, WorldModelTraining
+from sim_core.episodes import random_episodes
 from sim_core.world import World
 
 
@@ -142,3 +144,12 @@ def test_the_shards_are_all_episodes_once_and_alike_in_size(episodes, shards):
     assert max(part.episodes for part in parts) - min(part.episodes for part in parts) <= 1
     assert {(part.seed, part.timesteps) for part in parts} == {(5, DataConfig().timesteps)}
     assert from_dict(Shard, through_a_spec(asdict(parts[-1]))) == parts[-1]
+
+
+def test_a_shard_is_made_in_parts_that_are_its_episodes():
+    shard = Shard(World(), seed=5, timesteps=0, original_share=0.0, first=300, episodes=2 * PART + 7)
+    parts = list(shard.made())
+    assert max(len(part.forces) for part in parts) == PART
+    whole = random_episodes("training", shard.indices, 0, World(), seed=5)
+    for name, values in vars(whole).items():
+        np.testing.assert_array_equal(np.concatenate([vars(part)[name] for part in parts]), values)

@@ -46,7 +46,7 @@ class Killed(Exception):
 def shard(tmp_path_factory):
     shard = tmp_path_factory.mktemp("dataset") / "episodes"
     with writing(shard) as folder:
-        write_shard(folder, random_episodes("training", range(32), 16, World()), World())
+        write_shard(folder, [random_episodes("training", range(32), 16, World())], World())
     return shard
 
 
@@ -172,7 +172,7 @@ def test_a_checkpoint_of_other_code_or_inputs_is_started_over_and_said(
         monkeypatch.setattr(Code, "reached", lambda self, source: {"models.policy": "edited"})
     elif other == "episodes":
         with writing(tmp_path / "episodes") as folder:
-            write_shard(folder, random_episodes("training", range(32, 64), 16, World()), World())
+            write_shard(folder, [random_episodes("training", range(32, 64), 16, World())], World())
         shard = tmp_path / "episodes"
     else:
         with writing(tmp_path / "world_model") as folder:

@@ -37,7 +37,7 @@ def write_episodes() -> Callable[[Path, World, range, int], Path]:
 
     def write(folder: Path, world: World, indices: range, timesteps: int) -> Path:
         folder.mkdir(parents=True)
-        write_shard(folder, random_episodes("training", indices, timesteps, world), world)
+        write_shard(folder, [random_episodes("training", indices, timesteps, world)], world)
         return folder
 
     return write

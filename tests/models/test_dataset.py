@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.dataset import Dataset
+from models.dataset import Dataset, write_shard
 from sim_core.episodes import random_episodes
 from sim_core.world import World
 
@@ -36,6 +36,16 @@ def test_a_shard_holds_frames_and_forces_and_no_true_state(shard):
     text = (shard / "world.json").read_text()
     assert "position" not in text
     assert "velocity" not in text
+
+
+def test_a_shard_written_in_parts_is_the_one_written_at_once(shard, tmp_path, world):
+    other = tmp_path / "parts"
+    other.mkdir()
+    parts = (random_episodes("training", indices, 4, world) for indices in (range(70), range(70, 71), range(71, 100)))
+    write_shard(other, parts, world)
+    for file in shard.iterdir():
+        assert (other / file.name).read_bytes() == file.read_bytes(), file.name
+    np.testing.assert_array_equal(np.load(other / "forces.npy"), Dataset([shard]).forces)
 
 
 def test_the_frames_are_the_rendered_episodes_to_a_255th(shard, world):

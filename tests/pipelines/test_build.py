@@ -12,8 +12,8 @@ from components.plan import plan
 from components.train_policy import train_policy
 from components.train_world_model import train_world_model
 from pipelines.build import BuildConfig
-from pipelines.compile import write_pipeline
 from pipelines.engine.spec import Spec, load_spec, task_order, upstream
+from pipelines.write import write_pipeline
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,10 @@ import yaml
 
 from components.component import NO_IMAGE
 from pipelines import images as pipelines_images
-from pipelines.compile import main, validate
+from pipelines.compile import main
+from pipelines.write import validate
 
+PROJECT = Path(__file__).parents[2]
 CPU, GPU = (f"registry.example/{name}@sha256:{digit * 64}" for name, digit in (("cpu", "a"), ("gpu", "b")))
 NAMED = ["--image-cpu", CPU, "--image-gpu", GPU]
 
@@ -42,10 +44,21 @@ def refusal(arguments, capsys):
 
 def test_the_command_writes_a_pipeline_with_the_images_that_it_is_told(tmp_path):
     command = [sys.executable, "-m", "pipelines.compile", "-o", str(tmp_path / "pipeline.yaml"), *NAMED]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"wrote {tmp_path / 'pipeline.yaml'}\n"
     assert images(tmp_path / "pipeline.yaml") == {CPU, GPU}
+
+
+def test_what_is_for_local_use_is_written_without_the_libraries_of_a_cluster_or_a_training(tmp_path):
+    script = (
+        "import runpy, sys\n"
+        f"sys.argv[1:] = ['-o', {str(tmp_path / 'pipeline.yaml')!r}]\n"
+        "try: runpy.run_module('pipelines.compile', run_name='__main__')\n"
+        "finally: assert not {'kfp.client', 'kubernetes', 'requests', 'numpy', 'torch'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_images_it_says_that_the_pipeline_is_for_local_use(tmp_path, capsys):

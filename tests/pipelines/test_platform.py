@@ -14,10 +14,10 @@ from tiny_run import TINY
 import local_runner
 from components.plan import plan
 from pipelines.build import BuildConfig
-from pipelines.compile import write_pipeline
 from pipelines.gpus import TABLE, offered, require_offered
 from pipelines.platform import Platform
 from pipelines.root import bucket_root
+from pipelines.write import write_pipeline
 
 TRAININGS = {"train-world-model", "train-policy"}
 STEPS = TRAININGS | {"plan", "generate-data", "check", "evaluate"}

@@ -96,6 +96,22 @@ def test_a_batch_gives_what_its_blocks_give_one_by_one(world, dtype):
         np.testing.assert_array_equal(frames[index], render(positions[index], world, dtype))
 
 
+@rasters
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_frames_written_into_an_array_are_those_that_come_in_a_new_one(world, dtype):
+    out = np.full((3, 2, 32, 32), 7, dtype)
+    for seed in range(2):  # the second time over the first
+        positions = np.random.default_rng(seed).uniform(2, 30, (3, 2, 2))
+        assert render(positions, world, dtype, out) is out
+        np.testing.assert_array_equal(out, render(positions, world, dtype))
+
+
+@pytest.mark.parametrize("out", [np.empty((3, 32, 32), np.uint8), np.empty((32, 32, 3), np.float32).T])
+def test_an_array_that_is_not_made_for_the_frames_is_refused(out):
+    with pytest.raises(ValueError, match=r"^out must be a contiguous array of float32 \(3, 32, 32\), got one of "):
+        render(np.full((3, 2), 9.0), COVERAGE, out=out)
+
+
 def test_x_is_the_column_and_y_the_row():
     assert np.argwhere(render(np.array([7.0, 21.0]), COVERAGE)).min(axis=0).tolist() == [19, 5]
 

@@ -13,7 +13,7 @@ import yaml
 
 from models.config import PolicyConfig, WorldModelConfig
 from pipelines.build import BuildConfig
-from pipelines.compile import write_pipeline
+from pipelines.write import write_pipeline
 from viewer.diagrams import traced
 from viewer.diagrams.__main__ import main
 from viewer.diagrams.drawing import operation, row

@@ -1,0 +1,80 @@
+"""Measure, print and write `docs/performance.md`: python -m benchmarks, or the groups that one names.
+
+A machine with a GPU writes what it measured with --json; its table goes into `docs/performance.md` with the next run.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+from benchmarks.measure import Plot, Row
+from benchmarks.report import Machine, as_json, document, machine, read_json, table
+
+# The groups, modules of this package, in the order of the tables, and what is above each.
+GROUPS = {
+    "simulator": "Simulator",
+    "feeding": "Training",
+    "threads": "Threads",
+    "evaluation": "Evaluation",
+    "runner": "In-process runner",
+    "start_up": "Start-up",
+    "quality": "From nothing to a policy",
+    "growth": "Growth",
+}
+DOCS = Path(__file__).parents[1] / "docs"
+GPU = "performance-gpu.json"  # in DOCS, of a machine that has one
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n\n")[0])
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; by default all of these")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the rows into this file, for another machine")
+    options = parser.parse_args(arguments)
+    try:
+        groups = [known(name) for name in options.groups] or list(GROUPS)
+        gpu = read_json(DOCS / GPU)
+    except ValueError as error:
+        print(f"python -m benchmarks: error: {error}", file=sys.stderr)
+        return 2
+    begun = machine()
+    found = {group: list(measured(group)) for group in groups}
+    rows = [row for group in found.values() for row in group if isinstance(row, Row)]
+    print(table(rows))
+    if options.json:
+        options.json.write_text(as_json(begun, rows), encoding="utf-8")
+    if not options.groups:
+        write(begun, found, gpu)
+    return 0
+
+
+def known(name: str) -> str:
+    """The name of a group that there is; else a ValueError with the nearest."""
+    if name in GROUPS:
+        return name
+    nearest = get_close_matches(name, GROUPS, n=1, cutoff=0)[0]
+    raise ValueError(f"there is no group {name!r}, the nearest of {', '.join(GROUPS)} is {nearest!r}")
+
+
+def measured(group: str) -> Iterator[Row | Plot]:
+    """What a group measures, told as it comes."""
+    print(f"{group} ...", file=sys.stderr, flush=True)
+    for item in importlib.import_module(f"benchmarks.{group}").rows():
+        if isinstance(item, Row):
+            print(f"  {item.what}: {item.shown} {item.reached}", file=sys.stderr, flush=True)
+        yield item
+
+
+def write(begun: Machine, found: dict[str, list[Row | Plot]], gpu: tuple[str, list[Row]] | None) -> None:
+    """`docs/performance.md` and its plots."""
+    for plot in (item for items in found.values() for item in items if isinstance(item, Plot)):
+        (DOCS / plot.name).write_text(plot.svg, encoding="utf-8")
+    sections = {GROUPS[group]: items for group, items in found.items()}
+    (DOCS / "performance.md").write_text(document(begun, machine(), sections, gpu), encoding="utf-8")
+    print(f"written: {DOCS / 'performance.md'}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""How the cost grows with the work, up to 1000 times of it: python -m benchmarks growth"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from benchmarks.measure import Plot, Row
+from viewer.plots import growth_plot
+
+TIMES = (1, 10, 100, 1000)  # how many times the least work
+REPETITIONS = 5
+
+# A process for each series, from the least to the most, so that the peak of memory is that of the last size.
+MEASURE = """
+import json, resource, statistics, sys, tempfile, time
+from pathlib import Path
+import torch
+from components.shards import Shard
+from models.config import WorldModelConfig
+from models.dataset import write_shard
+from models.process import prepare
+from models.world_model import WorldModel
+from sim_core.world import World
+
+def data(episodes):
+    shard = Shard(World(), seed=0, timesteps=0, original_share=0.0, first=0, episodes=episodes)
+    with tempfile.TemporaryDirectory() as folder:
+        write_shard(Path(folder), shard.made(), shard.world)
+
+model = WorldModel(WorldModelConfig())
+
+@torch.no_grad()
+def dream(dreams, horizon):
+    seen, forces = torch.zeros(dreams, 1, model.config.latent), torch.zeros(dreams, 1 + horizon, 2)
+    model.dream(model.filter(seen, forces[:, :1]), forces[:, 1:])
+
+def seconds(work):
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+prepare()
+what, sizes, repetitions = json.loads(sys.argv[1])
+grow = {"data": data, "horizon": lambda size: dream(64, size), "dreams": lambda size: dream(size, 8)}[what]
+grow(1)
+for size in sizes:
+    took = statistics.median(seconds(lambda: grow(size)) for _ in range(repetitions))
+    print(json.dumps([took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))
+"""
+# What grows, as MEASURE calls it, its name, and the least of it.
+SERIES = (
+    ("data", "episodes of the dataset", 256),
+    ("horizon", "horizon of a dream", 4),
+    ("dreams", "dreams in a batch", 8),
+)
+
+
+def rows() -> Iterator[Row | Plot]:
+    curves = {}
+    for what, name, least in SERIES:
+        seconds, memory = zip(*measure(what, [least * times for times in TIMES]), strict=True)
+        curves[name] = [each / seconds[0] for each in seconds]
+        steps = ", ".join(f"{times} times: {grown:.3g}" for times, grown in zip(TIMES, curves[name], strict=True))
+        yield Row(
+            f"{TIMES[-1]} times the {name}: time over {TIMES[-1]} times the time",
+            f"{seconds[-1]:.2f} s ({steps})",
+            f"{TIMES[-1]} times {1e3 * seconds[0]:.2f} ms, of {least}",
+            curves[name][-1] / TIMES[-1],
+            1.1,
+            higher_is_better=False,
+        )
+        if what == "data":
+            yield Row(
+                f"{TIMES[-1]} times the {name}: peak of memory over that of the least",
+                f"{memory[-1] / 1e6:.0f} MB",
+                f"{memory[0] / 1e6:.0f} MB",
+                memory[-1] / memory[0],
+                1.1,
+                higher_is_better=False,
+            )
+    yield Plot("performance-growth.svg", "Time against work", growth_plot(TIMES, curves))
+
+
+def measure(what: str, sizes: list[int]) -> list[tuple[float, float]]:
+    """CPU seconds of each size, and the peak of memory until then in bytes."""
+    command = [sys.executable, "-c", MEASURE, json.dumps([what, sizes, REPETITIONS])]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, stdout=subprocess.PIPE)
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]

@@ -1,0 +1,134 @@
+"""The tables of the benchmarks: on the terminal, in `docs/performance.md`, and as JSON from machine to machine."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from tabulate import tabulate
+
+from benchmarks.measure import Plot, Row
+
+PACKAGES = ("numpy", "torch", "kfp", "gymnasium")
+HEADS = ("what", "measured", "limit, measured in the same run", "figure", "must", "aim", "reached")
+TEXT = """\
+# How fast it is
+
+Written by `make bench`; nothing here is typed by hand. Each figure stands beside its limit, which was measured in the
+same run, in turns with it, and is a share of the limit's speed or what its unit says. *Reached* is the harder of the
+two bounds that it keeps. Times are CPU seconds of one thread, medians, so that they hold on a busy machine too; where
+wall time is meant, the row says so.
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the figures of a run depend on."""
+
+    when: str
+    processor: str
+    cores: int
+    versions: str
+    commit: str
+    load: float  # the average of the last minute
+
+
+def machine() -> Machine:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return Machine(
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        _processor(),
+        os.cpu_count() or 1,
+        f"Python {platform.python_version()}, {packages}, {platform.system()} {platform.release()}",
+        _commit(),
+        os.getloadavg()[0],
+    )
+
+
+def table(rows: Sequence[Row]) -> str:
+    """One table of all rows, as Markdown, which reads as well on a terminal."""
+    cells = [
+        [row.what, row.measured, row.limit, row.shown, row.bound(row.must), row.bound(row.aim), row.reached]
+        for row in rows
+    ]
+    return tabulate(cells, HEADS, "github", disable_numparse=True)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """The table of the README: the figures that have a bound to keep."""
+    cells = [
+        [row.what, row.shown, row.bound(row.must), row.bound(row.aim), row.reached]
+        for row in rows
+        if row.must is not None
+    ]
+    return tabulate(cells, ("", "figure", "must", "aim", "reached"), "github", disable_numparse=True)
+
+
+def document(
+    begun: Machine, ended: Machine, sections: Mapping[str, Sequence[Row | Plot]], gpu: tuple[str, list[Row]] | None
+) -> str:
+    """`docs/performance.md`: a table for each section, its plots, and the table of a machine with a GPU."""
+    facts = [
+        ["command", "`make bench`"],
+        ["machine", f"{begun.processor}, {begun.cores} cores; one thread"],
+        ["versions", begun.versions],
+        ["commit", begun.commit],
+        ["when", f"{begun.when} to {ended.when}"],
+        ["load average", f"{begun.load:.1f} at first, {ended.load:.1f} at the end"],
+    ]
+    rows = [item for items in sections.values() for item in items if isinstance(item, Row)]
+    parts = [TEXT, tabulate(facts, ["", ""], "github") + "\n", f"## In short\n\n{summary(rows)}\n"]
+    for title, items in sections.items():
+        parts.append(f"## {title}\n\n{table([item for item in items if isinstance(item, Row)])}\n")
+        parts += [f"![{item.title}]({item.name})\n" for item in items if isinstance(item, Plot)]
+    if gpu:
+        name, rows = gpu
+        parts.append(f"## On a GPU\n\n{name}\n\n{table(rows)}\n")
+    return "\n".join(parts)
+
+
+def as_json(where: Machine, rows: Sequence[Row]) -> str:
+    """The rows for another machine's `docs/performance.md`, as `read_json` takes them."""
+    name = f"{where.processor}, {where.versions}, commit {where.commit}, {where.when}"
+    return json.dumps({"machine": name, "rows": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_json(file: Path) -> tuple[str, list[Row]] | None:
+    """The machine and the rows of a file that `as_json` made; None if there is no file.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    if not file.exists():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return found["machine"], [Row(**row) for row in found["rows"]]
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{file} is not what python -m benchmarks --json writes: {error}") from error
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or sys.platform
+
+
+def _commit() -> str:
+    """The commit of the sources, and whether they were changed since."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
