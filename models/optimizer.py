@@ -18,7 +18,7 @@ class Optimizer:
     error of AdamW alone; three Newton-Schulz steps do as well as its usual five.
     """
 
-    def __init__(self, module: nn.Module, rate: float, steps: int):
+    def __init__(self, module: nn.Module, rate: float, steps: int, share: float = 1.0):
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         matrices = [p for p in self.parameters if p.ndim == 2]
         rest = [p for p in self.parameters if p.ndim != 2]
@@ -27,7 +27,7 @@ class Optimizer:
             torch.optim.Muon(matrices, lr=rate, weight_decay=0, ns_steps=3),
             torch.optim.AdamW(rest, lr=ADAM_RATE, weight_decay=0, fused=True),
         ]
-        self.rates = [rate, ADAM_RATE]
+        self.rates = [share * rate, share * ADAM_RATE]
 
     def clip(self) -> Float[Tensor, ""]:
         """Clip the gradients and return the norm that they had."""

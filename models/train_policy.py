@@ -18,7 +18,7 @@ from models.look_at_goals import look_at_goals
 from models.losses import target_distance
 from models.policy import Policy, encode_target
 from models.train_world_model import encode_dataset
-from models.training import Phase, train
+from models.training import Phase, going_on, train
 from models.world_model import WorldModel
 
 
@@ -29,6 +29,7 @@ def train_policy(
     dataset: Dataset,
     folder: Path,
     *,
+    start: Policy | None = None,
     inputs: dict[str, Any] | None = None,
     **options: Any,
 ) -> Policy:
@@ -37,7 +38,9 @@ def train_policy(
     The dataset gives frames alone: observations to begin a dream from, and targets.
 
     Args:
-        inputs: what tells this world model, dataset and code from others, as JSON: part of the checkpoint's identity.
+        start: weights of the same architecture to begin from, instead of random ones.
+        inputs: what tells this world model, dataset, start and code from others, as JSON: part of the checkpoint's
+            identity.
 
     Raises:
         ValueError: the dataset is of another world than the model.
@@ -47,6 +50,8 @@ def train_policy(
         torch.manual_seed(training.seed)
         policy = Policy(config, world_model.config)
     phases = [policy_phase(policy, training, world_model, dataset)]
+    if start is not None:
+        phases = going_on(start, policy, phases)
     identity = {"policy": asdict(config), "training": asdict(training), **(inputs or {})}
     train(policy, phases, folder, identity, **options)
     return policy.eval().requires_grad_(False)

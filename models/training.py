@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from models.signals import stops_put_off
 
 CHECKPOINT, METRICS = "training.safetensors", "metrics.jsonl"
 ROWS = 200  # rows of a phase in the metrics
+GENTLE = 0.1  # share of the learning rates in a training that goes on from weights of another
 LOOKED_AT = 25  # rows from one look at the episodes that nothing is learned from to the next
 
 Film = Float[np.ndarray, "height width 3"]  # one picture, 0..1
@@ -50,6 +51,7 @@ class Phase:
     begin: Callable[[], nn.Module]
     loss: Callable[[int], tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]]
     look: Callable[[], tuple[dict[str, float], Film | None]] = lambda: ({}, None)
+    share: float = 1.0  # of the learning rates, Muon's and Adam's
 
 
 OnStep = Callable[[Phase, int, dict[str, float], Film | None], None]
@@ -101,7 +103,7 @@ def train(
     for index in range(first_phase, len(phases)):
         phase = phases[index]
         module = phase.begin()
-        optimizer = Optimizer(module, phase.rate, phase.steps)
+        optimizer = Optimizer(module, phase.rate, phase.steps, phase.share)
         average = copy.deepcopy(module)
         if first_step:
             optimizer.load(_below("optimizer.", saved))
@@ -141,6 +143,12 @@ def train(
                 module.load_state_dict(average.state_dict())
                 save(index + 1, 0)
         first_step = 0
+
+
+def going_on(start: nn.Module, weights: nn.Module, phases: Sequence[Phase]) -> list[Phase]:
+    """Give `weights` those of `start`, and the phases learning rates that do not undo what these have learned."""
+    weights.load_state_dict(start.state_dict())
+    return [replace(phase, share=GENTLE) for phase in phases]
 
 
 def _restore(
