@@ -10,16 +10,22 @@ from components.component import component
 def train_world_model(
     config: dict,
     episodes: Input[artifacts.Shards],
+    initial: Input[artifacts.WorldModel],
     world_model: Output[artifacts.WorldModel],
     start_from: str = "",
 ):
-    """Train a world model on all shards, from the checkpoint of the run `start_from` if there is one that fits."""
+    """Train a world model on all shards.
+
+    It begins from the weights in `initial` if there are any, and goes on from the checkpoint of the run `start_from` if
+    there is one that fits.
+    """
     from functools import partial
 
     from components import storage
     from components.configuration import from_dict
+    from components.starting import first_weights
     from components.training import identity_of, resumable
-    from models.checkpoint import save_world_model
+    from models.checkpoint import load_world_model, save_world_model
     from models.config import WorldModelConfig, WorldModelTraining
     from models.dataset import Dataset
     from models.process import prepare
@@ -31,8 +37,11 @@ def train_world_model(
     training = from_dict(WorldModelTraining, config["training"])
     shards = [storage.verified(shard.path) for shard in episodes]
     dataset = Dataset(shards)
-    identity = identity_of("train_world_model", config, episodes=shards)
-    model, rows = resumable(partial(train, architecture, training, dataset), world_model.uri, identity, start_from)
+    first = first_weights(initial.path)
+    start = load_world_model(first) if first else None
+    identity = identity_of("train_world_model", config, episodes=shards, initial=[first] if first else [])
+    run = partial(train, architecture, training, dataset, start=start)
+    model, rows = resumable(run, world_model.uri, identity, start_from)
     with storage.writing(world_model.path) as folder:
         save_world_model(folder, model, dataset.world)
         (folder / METRICS).write_text(rows)
