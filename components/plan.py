@@ -7,7 +7,7 @@ from components.component import component
 
 @component
 def plan(  # type: ignore[valid-type]
-    preset: str, seed: int, overrides: dict, champion: str = "", gpu_type: str = "", gpus: int = 0
+    preset: str, seed: int, overrides: dict, gpu_type: str = "", gpus: int = 0, champion: str = ""
 ) -> NamedTuple(
     "Plan",
     [

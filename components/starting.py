@@ -49,12 +49,6 @@ def write_start(start: dict[str, Any], output: str, world_model: str, policy: st
     return said
 
 
-def first_weights(artifact: str) -> Path | None:
-    """The folder with weights to begin from that an artifact of `write_start` is, None for nothing."""
-    folder = storage.verified(artifact)
-    return folder if (folder / WEIGHTS).exists() else None
-
-
 def champion_weights(lineage: Lineage, champion: str, world: World, folder: Path) -> Weights:
     """The weights of a champion, brought into an existing folder. Raises a ValueError if it is of another world."""
     weights = lineage.fetch(champion, folder)

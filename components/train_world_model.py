@@ -23,8 +23,7 @@ def train_world_model(
 
     from components import storage
     from components.configuration import from_dict
-    from components.starting import first_weights
-    from components.training import identity_of, resumable
+    from components.training import first_weights, identity_of, resumable
     from models.checkpoint import load_world_model, save_world_model
     from models.config import WorldModelConfig, WorldModelTraining
     from models.dataset import Dataset

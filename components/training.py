@@ -14,8 +14,9 @@ from torch import nn
 
 from components.fingerprint import Code, digest
 from components.progress import progress
-from components.storage import MANIFEST, Checkpoints, exists, join
+from components.storage import MANIFEST, Checkpoints, exists, join, verified
 from components.tensorboard import curves
+from models.checkpoint import WEIGHTS
 from models.signals import end_with_parent
 from models.training import CHECKPOINT, METRICS, Film, OtherTraining, Phase, TrainingError
 
@@ -68,6 +69,12 @@ def resumable(
             (checkpoints.folder / CHECKPOINT).unlink()
             learned = run()
     return learned, (checkpoints.folder / METRICS).read_text()
+
+
+def first_weights(artifact: str) -> Path | None:
+    """The folder with weights to begin from that an artifact of the step `start` is; None if it holds none."""
+    folder = verified(artifact)
+    return folder if (folder / WEIGHTS).exists() else None
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def policy_settling(
 
 def distances_to(
     target: Float64[np.ndarray, "episodes 2"], positions: Positions
-) -> Float64[np.ndarray, "episodes time frame"]:
+) -> Float64[np.ndarray, "episodes timesteps frame"]:
     """Distances (px) to the targets, from the first frame that a chosen force moved."""
     return np.linalg.norm(positions[:, 1:] - target[:, None, None], axis=-1)
 
