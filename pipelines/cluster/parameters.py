@@ -45,7 +45,8 @@ def wanted(preset: str | None, seed: int | None, champion: str, assignments: lis
         require_name(champion)
         if seed is not None:
             raise ValueError(
-                f"--seed does not go with the champion {champion}, whose runs take fresh seeds from the clock"
+                f"--seed does not go with the champion {champion}, whose runs take fresh seeds from the clock: leave "
+                'one out, the champion with --champion ""'
             )
     overrides = {name: plain_value(text) for name, text in texts.items() if "." in name}
     resolve("laptop" if preset is None else preset, seed or 0, overrides)
