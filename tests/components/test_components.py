@@ -83,6 +83,18 @@ def test_each_stage_is_told_only_what_it_depends_on():
     assert changed(data__timesteps=17) == {"shards", "configuration"}
 
 
+def test_the_command_that_promotes_makes_the_first_run_champion(made):
+    planned, paths = made
+    cluster = Cluster(paths["evaluation"].parents[4])
+    weights = {name: [paths[name]] for name in ("world_model", "policy", "evaluation")}
+    parameters = {"configuration": planned["configuration"], "champion": "nightly", "run_id": "tiny"}
+    _, put_out = cluster.run("promote", parameters, weights, "for-a-champion")
+    (champion,) = (path for path in (cluster.folder / "champions" / "nightly").iterdir() if path.is_dir())
+    assert verified(champion)
+    assert put_out["verdict"].read_text().startswith(f"nightly: {champion.name} is the champion now.")
+    assert paths["verdict"].read_text() == "No champion was named, and nothing is promoted.\n"
+
+
 def given(path):
     return dsl.Artifact(name=path.name, uri=str(path), metadata={})
 
