@@ -6,9 +6,7 @@ from components.component import component
 
 
 @component
-def plan(  # type: ignore[valid-type]
-    preset: str, seed: int, overrides: dict, gpu_type: str = "", gpus: int = 0, champion: str = ""
-) -> NamedTuple(
+def plan(preset: str, seed: int, overrides: dict, gpu_type: str = "", gpus: int = 0, champion: str = "") -> NamedTuple(  # type: ignore[valid-type]
     "Plan",
     [
         ("start", dict),

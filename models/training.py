@@ -20,7 +20,10 @@ from models.signals import stops_put_off
 
 CHECKPOINT, METRICS = "training.safetensors", "metrics.jsonl"
 ROWS = 200  # rows of a phase in the metrics
-GENTLE = 0.1  # share of the learning rates in a training that goes on from weights of another
+# Share of the learning rates in a training that goes on from given weights. From those of a smoke run, another smoke
+# run on fresh data with it brings the dream's error at horizon 5 from 1.27 to 1.10 px, with 0.03 to 1.20. From weights
+# of a training 20 times as long no share gains, and the full rates do most harm: from 0.27 to 0.46 px, a tenth to 0.32.
+GENTLE = 0.1
 LOOKED_AT = 25  # rows from one look at the episodes that nothing is learned from to the next
 
 Film = Float[np.ndarray, "height width 3"]  # one picture, 0..1

@@ -31,15 +31,19 @@ SETTINGS = {
     "world_model.lstm": 16,
     "world_model.mlp": 32,
     "world_model.memory": 2,
-    "world_model_training.autoencoder_steps": 300,
-    "world_model_training.dynamics_steps": 300,
-    "world_model_training.decoder_steps": 100,
+    "world_model_training.autoencoder_steps": 150,
+    "world_model_training.dynamics_steps": 150,
+    "world_model_training.dynamics_batch": 64,
+    "world_model_training.decoder_steps": 50,
     "world_model_training.horizons": "[2,3,4]",
-    "policy_training.steps": 150,
-    "evaluation.episodes": 300,
+    "world_model_training.average": 0.98,
+    "policy_training.steps": 60,
+    "policy_training.horizon": 6,
+    "policy_training.average": 0.98,
+    "evaluation.episodes": 150,
     "evaluation.timesteps": 25,
 }
-WORSE = {"policy_training.steps": 30, "policy_training.rate": 1}
+WORSE = {"policy_training.steps": 20, "policy_training.rate": 1}
 
 
 class Recurring:
@@ -57,7 +61,7 @@ class Recurring:
         record = json.loads((self.root / "dreamblock" / run_id / "run.json").read_text())
         (promoted,) = (task["metrics"] for task in record["tasks"] if task["name"] == "promote")
         (begun,) = (task["artifacts"] for task in record["tasks"] if task["name"] == "start")
-        return promoted, self.champion(), [Path(artifact["uri"]) for artifact in begun.values()]
+        return promoted, self.champion(), {name: Path(artifact["uri"]) for name, artifact in begun.items()}
 
     def champion(self):
         return json.loads((self.folder / POINTER).read_text())["champion"]
@@ -82,10 +86,10 @@ def test_three_runs_go_on_from_the_champion_are_promoted_if_better_and_a_worse_o
         said = capsys.readouterr().out
         told += [line for line in said.splitlines() if line.startswith("nightly: ")]
         if before:
-            kept = [recurring.folder / before / f"{part}.weights.safetensors" for part in ("world_model", "policy")]
-            assert [(path / "weights.safetensors").read_bytes() for path in begun] == [
-                path.read_bytes() for path in kept
-            ], "it begins from who was champion"
+            for part in ("world_model", "policy"):
+                kept = recurring.folder / before / f"{part}.weights.safetensors"
+                first = begun[f"initial_{part}"] / "weights.safetensors"
+                assert first.read_bytes() == kept.read_bytes(), "it begins from who was champion"
             assert (champion != before) == bool(promoted["promoted"]) == (f"run-{number}" in champion)
         else:
             assert (promoted, champion[:10]) == ({"promoted": 1}, "0001-run-1")
