@@ -43,8 +43,9 @@ def write_start(start: dict[str, Any], output: str, world_model: str, policy: st
                 break
         for path, source in ((world_model, model), (policy, pilot)):
             with storage.writing(path) as folder:
-                for name in (WEIGHTS, DESCRIPTION) if source else ():
-                    shutil.copy(source / name, folder / name)
+                if source:
+                    for name in (WEIGHTS, DESCRIPTION):
+                        shutil.copy(source / name, folder / name)
                 (folder / ORIGIN).write_text(json.dumps({"from": said if source else "nothing"}))
     return said
 
