@@ -8,7 +8,7 @@ RUN ?=
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo draw_test_policy test test-long test-browser test-images lint compile score figures tensorboard lock \
+.PHONY: help install run demo draw_test_policy test test-long test-browser test-images lint compile score learning figures tensorboard lock \
 	run_model_show_frames run_policy_show_frames clean
 
 help: ## List the commands
@@ -50,6 +50,9 @@ compile: $(VENV)/installed ## Write pipeline.yaml for Kubeflow
 
 score: $(VENV)/installed ## Score the pretrained weights on the audit episodes and write docs/score.md
 	$(BIN)/python -m viewer.score
+
+learning: $(VENV)/installed ## Write docs/learning.md from the results in docs/learning/
+	$(BIN)/python -m viewer.learning write
 
 figures: $(VENV)/installed ## Draw the README's figures into docs/
 	$(BIN)/python -m pipelines.compile -o pipeline.yaml

@@ -34,11 +34,19 @@ PRESETS: dict[str, dict[str, Any]] = {
         "policy_training.steps": 2000,
     },
     "gpu": {
-        "data.episodes": 16384,
+        "data.episodes": 32768,
         "data.shards": 8,
-        "world_model_training.autoencoder_steps": 5000,
-        "world_model_training.dynamics_steps": 45000,
-        "policy_training.steps": 4000,
+        "world_model.state": 128,
+        "world_model.lstm": 128,
+        "world_model.mlp": 256,
+        "world_model_training.autoencoder_steps": 10000,
+        "world_model_training.autoencoder_batch": 1024,
+        "world_model_training.dynamics_steps": 60000,
+        "world_model_training.dynamics_batch": 1024,
+        "world_model_training.horizons": (1, 3, 8),
+        "world_model_training.delta": 0.01,
+        "policy_training.steps": 6000,
+        "policy_training.batch": 256,
     },
 }
 SEEDS = ("data.seed", "world_model_training.seed", "policy_training.seed")  # what a run's seed sets

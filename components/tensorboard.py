@@ -14,7 +14,8 @@ import google_crc32c
 import imageio.v3 as imageio
 import numpy as np
 
-from models.training import Film, OnStep, Phase
+from models.phase import Film, Phase
+from models.training import OnStep
 
 HEADER, FOOTER = 12, 4  # bytes about the content of a record: its length and a checksum of that; a checksum of it
 

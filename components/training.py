@@ -17,8 +17,9 @@ from components.progress import progress
 from components.storage import MANIFEST, Checkpoints, exists, join, verified
 from components.tensorboard import curves
 from models.checkpoint import WEIGHTS
+from models.phase import Film, Phase
 from models.signals import end_with_parent
-from models.training import CHECKPOINT, METRICS, Film, OtherTraining, Phase, TrainingError
+from models.training import CHECKPOINT, METRICS, OtherTraining, TrainingError
 
 SECONDS = "DREAMBLOCK_CHECKPOINT_SECONDS"  # a variable and no parameter: what comes out does not depend on it
 Learned = TypeVar("Learned", bound=nn.Module)

@@ -63,7 +63,6 @@ class WorldModelTraining:
     horizons: tuple[int, ...] = (2, 4, 8)  # timesteps dreamed in the first tenth, until six tenths, and then
     decoder_steps: int = 1500  # of the autoencoder's batch and rate
     delta: float = 0.03  # latent error, in standard deviations, from which the loss grows like a logarithm
-    square: float = 0.0  # weight of the squared error beside it: above 0 where frames hide the state
     average: float = 0.999  # decay of the averaged weights, which are the ones that are kept
 
     def __post_init__(self):
@@ -75,8 +74,6 @@ class WorldModelTraining:
             raise ValueError(f"horizons must be three numbers of at least 1, got {self.horizons!r}")
         if not self.delta > 0:
             raise ValueError(f"delta must be above 0, got {self.delta!r}")
-        if not self.square >= 0:
-            raise ValueError(f"square must be at least 0, got {self.square!r}")
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be at least 0 and below 1, got {self.average!r}")
 

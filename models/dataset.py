@@ -65,16 +65,23 @@ class Dataset:
             if ours != theirs:
                 raise ValueError(f"the dataset's world has {what} {ours}, the world model is for {what} {theirs}")
 
+    def on(self, device: torch.device) -> "Dataset":
+        """This dataset for trainings on a device: a GPU is given all frames at once, a byte a pixel."""
+        return OnGPU(self, device) if device.type == "cuda" else self
+
     def observations(
-        self, episodes: Int[np.ndarray, " batch"], timesteps: Int[np.ndarray, " batch"]
+        self, episodes: Int[Tensor, " batch"], timesteps: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch frames size size"]:
         """Single observations, frames in 0..1."""
+        return as_frames(self._pixels(episodes.numpy(), timesteps.numpy()))
+
+    def _pixels(self, episodes: Int[np.ndarray, " batch"], timesteps: Int[np.ndarray, " batch"]) -> np.ndarray:
         shard = np.searchsorted(self.starts, episodes, side="right") - 1
         out = np.empty((len(episodes), *self.shards[0].shape[2:]), np.uint8)
         for i in np.unique(shard):
             mine = shard == i
             out[mine] = self.shards[i][episodes[mine] - self.starts[i], timesteps[mine]]
-        return as_frames(out)
+        return out
 
     def chunks(self) -> Iterator[Float[Tensor, "episodes timesteps frames size size"]]:
         """All observations in order, a few episodes at a time."""
@@ -83,9 +90,30 @@ class Dataset:
                 yield as_frames(shard[first : first + CHUNK])
 
 
-def random_timesteps(dataset: Dataset, draw: np.random.Generator, batch: int) -> tuple[np.ndarray, np.ndarray]:
+class OnGPU(Dataset):
+    """A dataset whose frames lie in a GPU's memory, and are made of their bytes there."""
+
+    def __init__(self, dataset: Dataset, device: torch.device):
+        vars(self).update(vars(dataset))
+        self.forces = dataset.forces.to(device)
+        self.frames = torch.empty((self.episodes, *dataset.shards[0].shape[1:]), dtype=torch.uint8, device=device)
+        for first, shard in zip(self.starts, self.shards, strict=False):
+            for part in range(0, len(shard), CHUNK):
+                there = self.frames[first + part : first + part + CHUNK]
+                there.copy_(torch.from_numpy(np.array(shard[part : part + CHUNK])))
+
+    def observations(self, episodes, timesteps):
+        return self.frames[episodes, timesteps].float() / 255
+
+    def chunks(self):
+        for part in self.frames.split(CHUNK):
+            yield part.float() / 255
+
+
+def random_timesteps(dataset: Dataset, draw: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
     """Episodes and timesteps of single observations, uniformly."""
-    return draw.integers(dataset.episodes, size=batch), draw.integers(dataset.timesteps, size=batch)
+    episodes, timesteps = (draw.integers(limit, size=batch) for limit in (dataset.episodes, dataset.timesteps))
+    return torch.from_numpy(episodes), torch.from_numpy(timesteps)
 
 
 def as_frames(pixels: np.ndarray) -> Tensor:

@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from models.dream_figures import dream_errors, dream_frames
-from models.training import Film
+from models.phase import Film
+from models.process import on_processor
 from models.world_model import WorldModel
 from sim_core.world import World
 
@@ -17,6 +18,7 @@ Frames = Float[np.ndarray, "episodes time h w"]
 
 def look_at_dreams(model: WorldModel, world: World, seed: int) -> tuple[dict[str, float], Film]:
     """Open-loop error by horizon (px), and a film of dreams: green reality, red the dream, yellow where they agree."""
+    model = on_processor(model)
     context = model.config.memory
     error = dream_errors(model, world, "validation", EPISODES, context, max(HORIZONS), seed).mean(axis=0)
     frames = dream_frames(model, world, "validation", range(FILMED), context, max(HORIZONS), seed)

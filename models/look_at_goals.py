@@ -6,8 +6,9 @@ import torch
 from models.dream_figures import dream_logits
 from models.goal_figures import drive_policy
 from models.look_at_dreams import FILMED, film_strip
+from models.phase import Film
 from models.policy import Policy
-from models.training import Film
+from models.process import on_processor
 from models.world_model import WorldModel
 from sim_core.drive import settle_frames
 from sim_core.episodes import random_goals
@@ -22,6 +23,7 @@ def look_at_goals(model: WorldModel, policy: Policy, world: World, seed: int) ->
 
     Green is reality, blue the target, and red a dream, of the same forces from the first observation on.
     """
+    model, policy = on_processor(model), on_processor(policy)
     start, target = random_goals("validation", range(GOALS), world, seed)
     goals = render(target, world)
     positions, forces = drive_policy(model, policy, start, goals, TIMESTEPS, world)

@@ -20,14 +20,23 @@ def frame_loss(
 
 
 def latent_loss(
-    imagined: Float[Tensor, "*batch latent"], encoded: Float[Tensor, "*batch latent"], delta: float, square: float = 0
+    imagined: Float[Tensor, "*batch latent"], encoded: Float[Tensor, "*batch latent"], delta: float
 ) -> Float[Tensor, ""]:
-    """`delta log(1 + error / delta)` of the root mean square: dreams that left the truth do not drown the rest.
-
-    Where much cannot be known, the least of the squared error, the mean, is the best guess: `square` is its weight.
-    """
+    """`delta log(1 + error / delta)` of the root mean square: dreams that left the truth do not drown the rest."""
     error = (imagined - encoded).norm(dim=-1) / imagined.shape[-1] ** 0.5
-    return (delta * torch.log1p(error / delta) + square * error.square()).mean()
+    return (delta * torch.log1p(error / delta)).mean()
+
+
+def expectation_loss(
+    imagined: Float[Tensor, "batch time latent"], encoded: Float[Tensor, "batch time latent"]
+) -> Float[Tensor, ""]:
+    """The squared error, whose least is the mean: the best guess where the frames do not tell all.
+
+    What cannot be known grows about as the time ahead, so that its square's weight makes each timestep count alike.
+    """
+    ahead = torch.arange(1, imagined.shape[1] + 1, device=imagined.device)
+    weights = 1 / ahead.square()
+    return ((imagined - encoded).square().mean((0, 2)) * weights).sum() / weights.sum()
 
 
 def target_distance(

@@ -1,11 +1,11 @@
 """How the policy learns: only from gradients that flow through the frozen model's dream, from anywhere to anywhere."""
 
+import copy
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -16,9 +16,11 @@ from models.dataset import Dataset, random_timesteps
 from models.draws import generator
 from models.look_at_goals import look_at_goals
 from models.losses import target_distance
+from models.phase import Batch, Figures, Phase, going_on
 from models.policy import Policy, encode_target
-from models.train_world_model import encode_dataset
-from models.training import Phase, going_on, train
+from models.process import device_here
+from models.train_world_model import encode_dataset, windows
+from models.training import train
 from models.world_model import WorldModel
 
 
@@ -46,15 +48,16 @@ def train_policy(
         ValueError: the dataset is of another world than the model.
     """
     dataset.check(world_model.config)
-    with torch.random.fork_rng():
+    device = device_here()
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        policy = Policy(config, world_model.config)
-    phases = [policy_phase(policy, training, world_model, dataset)]
+        policy = Policy(config, world_model.config).to(device)
+    phases = [policy_phase(policy, training, copy.deepcopy(world_model).to(device), dataset.on(device))]
     if start is not None:
         phases = going_on(start, policy, phases)
     identity = {"policy": asdict(config), "training": asdict(training), **(inputs or {})}
     train(policy, phases, folder, identity, **options)
-    return policy.eval().requires_grad_(False)
+    return policy.cpu().eval().requires_grad_(False)
 
 
 def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldModel, dataset: Dataset) -> Phase:
@@ -73,18 +76,26 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
         latents = encode_dataset(world_model, dataset)
         return policy
 
-    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        draw = generator(training.seed, "policy", step)
-        targets = dataset.observations(*random_timesteps(dataset, draw, training.batch))[:, -1]
-        targets = shifted(targets, draw.integers(-training.shift, training.shift + 1, size=(training.batch, 2)))
-        context = int(draw.integers(1, memory + 1))
-        episodes = draw.integers(dataset.episodes, size=training.batch)[:, None]
-        window = draw.integers(dataset.timesteps - context + 1, size=training.batch)[:, None] + np.arange(context)
-        seen, forces = latents[episodes, window], dataset.forces[episodes, window]
+    def draw(step: int) -> Batch:
+        random = generator(training.seed, "policy", step)
+        targets = random_timesteps(dataset, random, training.batch)
+        shifts = random.integers(-training.shift, training.shift + 1, size=(training.batch, 2))
+        context = int(random.integers(1, memory + 1))
+        episodes = random.integers(dataset.episodes, size=training.batch)
+        first = random.integers(dataset.timesteps - context + 1, size=training.batch)
+        lead = int(random.integers(training.lead + 1))
+        return Batch((context, lead), (*targets, *map(torch.from_numpy, (shifts, episodes, first))))
+
+    def loss(batch: Batch) -> tuple[Tensor, Figures]:
+        (context, lead), (target_episodes, target_timesteps, shifts, episodes, first) = batch
+        targets = dataset.observations(target_episodes, target_timesteps)[:, -1]
+        targets = shifted(targets, shifts, training.shift)
+        where = windows(episodes, first, context)
+        seen, forces = latents[where], dataset.forces[where]
         with torch.no_grad():
             target = encode_target(world_model, targets)
             state = world_model.filter(seen, forces)
-            for _ in range(int(draw.integers(training.lead + 1))):
+            for _ in range(lead):
                 forces = torch.cat([forces, policy(state, target, forces[:, -1])[:, None]], 1)
                 state = world_model.core.imagine(state, forces[:, -1])
                 seen = torch.cat([seen, world_model.core.latent(state)[:, None]], 1)
@@ -93,21 +104,24 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
         for _ in range(training.horizon):
             force = policy(state, target, force)
             state = world_model.core.imagine(state, force)
-            imagined.append(world_model.core.latent(state))
-        frames = torch.sigmoid(world_model.decode(torch.stack(imagined, 1)))
+            imagined.append(state.path)
+        frames = torch.sigmoid(world_model.decode(world_model.core.read(torch.stack(imagined, 1))))
         distance = target_distance(frames, targets[:, None, None])
         return distance.mean(), {"final_distance": distance[:, -1, -1].detach().mean()}
 
     look = partial(look_at_goals, world_model, policy, dataset.world, training.seed)
-    return Phase("policy", training.steps, training.batch, training.rate, training.average, begin, loss, look)
+    return Phase("policy", training.steps, training.batch, training.rate, training.average, begin, draw, loss, look)
 
 
 def shifted(
-    images: Float[Tensor, "batch size size"], offsets: Int[np.ndarray, "batch 2"]
+    images: Float[Tensor, "batch size size"], offsets: Int[Tensor, "batch 2"], reach: int
 ) -> Float[Tensor, "batch size size"]:
-    """Images moved by whole pixels, each by an offset (rows, columns) of its own; what leaves the image is lost."""
+    """Images moved by whole pixels, each by an offset (rows, columns) of its own of at most `reach`.
+
+    What leaves the image is lost.
+    """
     batch, size, _ = images.shape
-    reach = int(np.abs(offsets).max(initial=0))
     padded = F.pad(images, [reach] * 4)
-    rows, columns = (np.arange(size) + reach - offset[:, None] for offset in offsets.T)
-    return padded[np.arange(batch)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    number, pixels = (torch.arange(n, device=images.device) for n in (batch, size))
+    rows, columns = (pixels + reach - offset[:, None] for offset in offsets.unbind(1))
+    return padded[number[:, None, None], rows[:, :, None], columns[:, None, :]]

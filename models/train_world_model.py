@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.config import WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset, random_timesteps
 from models.draws import generator
 from models.look_at_dreams import look_at_dreams
-from models.losses import frame_loss, latent_loss
-from models.training import Phase, going_on, train
+from models.losses import expectation_loss, frame_loss, latent_loss
+from models.phase import Batch, Figures, Phase, going_on
+from models.process import device_here
+from models.training import train
 from models.world_model import WorldModel
 
 
@@ -49,15 +51,17 @@ def train_world_model(
             f"episodes must be at least {longest} timesteps long for memory {config.memory} and horizon "
             f"{max(training.horizons)}, the dataset's have {dataset.timesteps}"
         )
-    with torch.random.fork_rng():
+    device = device_here()
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        model = WorldModel(config)
+        model = WorldModel(config).to(device)
+    dataset = dataset.on(device)
     phases = [make(model, training, dataset) for make in (autoencoder_phase, dynamics_phase, decoder_phase)]
     if start is not None:
         phases = going_on(start, model, phases)
     identity = {"world_model": asdict(config), "training": asdict(training), **(inputs or {})}
     train(model, phases, folder, identity, **options)
-    return model.eval().requires_grad_(False)
+    return model.cpu().eval().requires_grad_(False)
 
 
 def autoencoder_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
@@ -66,13 +70,16 @@ def autoencoder_phase(model: WorldModel, training: WorldModelTraining, dataset: 
     def begin() -> nn.Module:
         return nn.ModuleList([model.encoder, model.decoder])
 
-    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        draw = generator(training.seed, "autoencoder", step)
-        frames = dataset.observations(*random_timesteps(dataset, draw, training.autoencoder_batch))
+    def draw(step: int) -> Batch:
+        random = generator(training.seed, "autoencoder", step)
+        return Batch((), random_timesteps(dataset, random, training.autoencoder_batch))
+
+    def loss(batch: Batch) -> tuple[Tensor, Figures]:
+        frames = dataset.observations(*batch.rows)
         return frame_loss(model.decoder(model.encoder(frames)), frames), {}
 
     steps, batch, rate = training.autoencoder_steps, training.autoencoder_batch, training.autoencoder_rate
-    return Phase("autoencoder", steps, batch, rate, training.average, begin, loss)
+    return Phase("autoencoder", steps, batch, rate, training.average, begin, draw, loss)
 
 
 def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
@@ -90,22 +97,28 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
         latents = (latents - model.latent_mean) / model.latent_scale
         return model.core
 
-    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        draw = generator(training.seed, "dynamics", step)
-        context = int(draw.integers(1, model.config.memory + 1))
-        length = context + horizon_at(step / training.dynamics_steps, training.horizons)
-        episodes = draw.integers(dataset.episodes, size=training.dynamics_batch)[:, None]
-        window = draw.integers(dataset.timesteps - length + 1, size=training.dynamics_batch)[:, None] + range(length)
-        seen, forces = latents[episodes, window], dataset.forces[episodes, window]
+    def draw(step: int) -> Batch:
+        random = generator(training.seed, "dynamics", step)
+        context = int(random.integers(1, model.config.memory + 1))
+        horizon = horizon_at(step / training.dynamics_steps, training.horizons)
+        limits = dataset.episodes, dataset.timesteps - context - horizon + 1
+        rows = tuple(torch.from_numpy(random.integers(limit, size=training.dynamics_batch)) for limit in limits)
+        return Batch((context, horizon), rows)
+
+    def loss(batch: Batch) -> tuple[Tensor, Figures]:
+        (context, horizon), (episodes, first) = batch
+        where = windows(episodes, first, context + horizon)
+        seen, forces = latents[where], dataset.forces[where]
         state = model.filter(seen[:, :context], forces[:, :context])
         imagined, _ = model.dream(state, forces[:, context:])
         filtered = model.core.latent(state)[:, None]
         dreamed, truth = torch.cat([filtered, imagined], 1), seen[:, context - 1 :]
-        return latent_loss(dreamed, truth, training.delta, training.square), {}
+        hidden = dataset.world.raster == "pixel"  # whole pixels do not tell where in them the block is
+        return expectation_loss(dreamed, truth) if hidden else latent_loss(dreamed, truth, training.delta), {}
 
     steps, batch, rate = training.dynamics_steps, training.dynamics_batch, training.dynamics_rate
     look = partial(look_at_dreams, model, dataset.world, training.seed)
-    return Phase("dynamics", steps, batch, rate, training.average, begin, loss, look)
+    return Phase("dynamics", steps, batch, rate, training.average, begin, draw, loss, look)
 
 
 def decoder_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
@@ -118,28 +131,38 @@ def decoder_phase(model: WorldModel, training: WorldModelTraining, dataset: Data
         latents = encode_dataset(model, dataset)
         return model.decoder
 
-    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        draw = generator(training.seed, "decoder", step)
-        context = int(draw.integers(1, model.config.memory + 1))
-        episodes = draw.integers(dataset.episodes, size=batch)
-        first = draw.integers(dataset.timesteps - context - horizon + 1, size=batch)
-        ahead = draw.integers(horizon, size=batch)
-        window = first[:, None] + range(context + horizon)
-        forces = dataset.forces[episodes[:, None], window]
+    def draw(step: int) -> Batch:
+        random = generator(training.seed, "decoder", step)
+        context = int(random.integers(1, model.config.memory + 1))
+        limits = dataset.episodes, dataset.timesteps - context - horizon + 1, horizon
+        return Batch((context,), tuple(torch.from_numpy(random.integers(limit, size=batch)) for limit in limits))
+
+    def loss(drawn: Batch) -> tuple[Tensor, Figures]:
+        (context,), (episodes, first, ahead) = drawn
+        where = windows(episodes, first, context + horizon)
+        forces = dataset.forces[where]
         with torch.no_grad():
-            state = model.filter(latents[episodes[:, None], window[:, :context]], forces[:, :context])
+            state = model.filter(latents[where][:, :context], forces[:, :context])
             imagined, _ = model.dream(state, forces[:, context:])
+            dreamed = imagined[torch.arange(batch, device=ahead.device), ahead]
         frames = dataset.observations(episodes, first + context + ahead)
-        return frame_loss(model.decode(imagined[range(batch), ahead]), frames), {}
+        return frame_loss(model.decode(dreamed), frames), {}
 
     steps, rate = training.decoder_steps, training.autoencoder_rate
     look = partial(look_at_dreams, model, dataset.world, training.seed)
-    return Phase("decoder", steps, batch, rate, training.average, begin, loss, look)
+    return Phase("decoder", steps, batch, rate, training.average, begin, draw, loss, look)
 
 
 def horizon_at(progress: float, horizons: tuple[int, ...]) -> int:
     """Timesteps to dream after a share of the training: long dreams at a high learning rate only add chaotic noise."""
     return horizons[0 if progress < 0.1 else 1 if progress < 0.6 else 2]
+
+
+def windows(
+    episodes: Int[Tensor, " batch"], first: Int[Tensor, " batch"], length: int
+) -> tuple[Int[Tensor, "batch 1"], Int[Tensor, "batch {length}"]]:
+    """Where in a dataset's episodes and timesteps the stretches lie that begin at the timesteps `first`."""
+    return episodes[:, None], first[:, None] + torch.arange(length, device=first.device)
 
 
 @torch.no_grad()

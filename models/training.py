@@ -1,33 +1,22 @@
 """The training loop of both learners. Killed at any moment, it goes on from its checkpoint to the same bytes."""
 
-import copy
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.checkpoint import load_training, save_training
-from models.optimizer import Optimizer
+from models.phase import Film, Phase
 from models.signals import stops_put_off
+from models.steps import NotFinite, Steps, steps_of
 
 CHECKPOINT, METRICS = "training.safetensors", "metrics.jsonl"
 ROWS = 200  # rows of a phase in the metrics
-# Share of the learning rates in a training that goes on from given weights. From those of a smoke run, another smoke
-# run on fresh data with it brings the dream's error at horizon 5 from 1.27 to 1.10 px, with 0.03 to 1.20. From the
-# pretrained ones, of 60 times as many steps, no share gains: from 0.27 px it goes to 0.32, with 0.03 to 0.29, with 1 to
-# 0.46. Frames to settle stay what they were in all cases but the last.
-GENTLE = 0.1
 LOOKED_AT = 25  # rows from one look at the episodes that nothing is learned from to the next
-
-Film = Float[np.ndarray, "height width 3"]  # one picture, 0..1
 
 
 class TrainingError(Exception):
@@ -36,26 +25,6 @@ class TrainingError(Exception):
 
 class OtherTraining(ValueError):
     """There is a checkpoint, but of another configuration, other code or other data: its result would be neither's."""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of training with one loss.
-
-    `begin` prepares it, from the weights as the phase before left them, and returns the module to train. `loss`, a
-    function of the step alone, returns what to descend and further figures to record. `look`, a function of the weights
-    alone, returns figures of episodes that nothing is learned from, to record too, and a film of some.
-    """
-
-    name: str
-    steps: int
-    batch: int  # what a step learns from: observations, sequences or dreams
-    rate: float  # Muon's learning rate
-    average: float  # decay of the averaged weights, which the phase ends with
-    begin: Callable[[], nn.Module]
-    loss: Callable[[int], tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]]
-    look: Callable[[], tuple[dict[str, float], Film | None]] = lambda: ({}, None)
-    share: float = 1.0  # of the learning rates, Muon's and Adam's
 
 
 OnStep = Callable[[Phase, int, dict[str, float], Film | None], None]
@@ -94,65 +63,57 @@ def train(
     (folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows))
     last_save = time.monotonic()
 
-    def save(phase: int, step: int, optimizer: Optimizer | None = None, average: nn.Module | None = None) -> None:
+    def save(phase: int, step: int, steps: Steps | None = None) -> None:
         nonlocal last_save
         tensors = _prefixed("weights.", weights.state_dict())
-        if optimizer and average:
-            tensors |= _prefixed("optimizer.", optimizer.state()) | _prefixed("average.", average.state_dict())
+        if steps:
+            tensors |= _prefixed("optimizer.", steps.optimizer.state())
+            tensors |= _prefixed("average.", steps.average.state_dict())
         facts = {"identity": identity, "phase": phase, "step": step, "rows": rows}
         save_training(folder / CHECKPOINT, tensors, facts)
         on_save()
         last_save = time.monotonic()
 
+    device = next(weights.parameters()).device
     for index in range(first_phase, len(phases)):
         phase = phases[index]
-        module = phase.begin()
-        optimizer = Optimizer(module, phase.rate, phase.steps, phase.share)
-        average = copy.deepcopy(module)
+        steps = steps_of(phase, device)
         if first_step:
-            optimizer.load(_below("optimizer.", saved))
-            average.load_state_dict(_below("average.", saved))
-        with stops_put_off() as told_to_stop:
-            for step in range(first_step, phase.steps):
-                stop = told_to_stop()
-                if step > first_step and (stop or time.monotonic() - last_save >= save_every):
-                    save(index, step, optimizer, average)
-                if stop:
-                    break
-                loss, figures = phase.loss(step)
-                loss.backward()
-                norm = optimizer.clip()
-                if not (loss.isfinite() and norm.isfinite()):
-                    save(index, step, optimizer, average)
-                    raise TrainingError(
-                        f"the {'gradient' if loss.isfinite() else 'loss'} is not finite at step {step + 1} of the "
-                        f"phase {phase.name}; the weights before it are in the checkpoint"
-                    )
-                rate = optimizer.step(step)
-                _follow(average, module, min(phase.average, (1 + step) / (10 + step)))
-                every, done = max(1, phase.steps // ROWS), step + 1
-                if done % every == 0 or done == phase.steps:
-                    row = {"samples": done * phase.batch, "loss": loss.item(), "gradient_norm": norm.item()}
-                    row |= {"learning_rate": rate, **{name: value.item() for name, value in figures.items()}}
-                    film = None
-                    if done % (every * LOOKED_AT) == 0 or done == phase.steps:
-                        with _exchanged(module, average):
-                            seen, film = phase.look()
-                        row |= seen
-                    rows.append({"phase": phase.name, "step": done, **row})
-                    with (folder / METRICS).open("a") as file:
-                        file.write(json.dumps(rows[-1]) + "\n")
-                    on_step(phase, done, row, film)
-            else:
-                module.load_state_dict(average.state_dict())
-                save(index + 1, 0)
+            steps.optimizer.load(_below("optimizer.", saved))
+            steps.average.load_state_dict(_below("average.", saved))
+        every = max(1, phase.steps // ROWS)
+        with stops_put_off() as told_to_stop, steps.running():
+            try:
+                for step in range(first_step, phase.steps):
+                    stop = told_to_stop()
+                    if step > first_step and (stop or time.monotonic() - last_save >= save_every):
+                        steps.settle()
+                        save(index, step, steps)
+                    if stop:
+                        break
+                    taken, done = steps.take(step), step + 1
+                    if done % every == 0 or done == phase.steps:
+                        steps.settle()
+                        look = done % (every * LOOKED_AT) == 0 or done == phase.steps
+                        seen, film = _look(steps) if look else ({}, None)
+                        row = {"samples": done * phase.batch, "loss": taken.loss.item()}
+                        row |= {"gradient_norm": taken.norm.item(), "learning_rate": steps.rate}
+                        row |= {name: value.item() for name, value in taken.figures.items()} | seen
+                        rows.append({"phase": phase.name, "step": done, **row})
+                        with (folder / METRICS).open("a") as file:
+                            file.write(json.dumps(rows[-1]) + "\n")
+                        on_step(phase, done, row, film)
+                else:
+                    steps.module.load_state_dict(steps.average.state_dict())
+                    save(index + 1, 0)
+            except NotFinite as error:
+                if error.sound:
+                    save(index, step, steps)
+                raise TrainingError(
+                    f"the {error} is not finite at step {step + 1} of the phase {phase.name}; the weights before it "
+                    "are in the checkpoint"
+                ) from None
         first_step = 0
-
-
-def going_on(start: nn.Module, weights: nn.Module, phases: Sequence[Phase]) -> list[Phase]:
-    """Give `weights` those of `start`, and the phases learning rates that do not undo what these have learned."""
-    weights.load_state_dict(start.state_dict())
-    return [replace(phase, share=GENTLE) for phase in phases]
 
 
 def _restore(
@@ -187,10 +148,9 @@ def _sensible(facts: dict[str, Any], phases: Sequence[Phase]) -> bool:
     return there and all(isinstance(row, dict) for row in facts["rows"])
 
 
-def _follow(average: nn.Module, module: nn.Module, decay: float) -> None:
-    """Move the averaged weights. Young averages forget faster, or they would remember the random start."""
-    with torch.no_grad():
-        torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
+def _look(steps: Steps) -> tuple[dict[str, float], Film | None]:
+    with _exchanged(steps.module, steps.average):
+        return steps.phase.look()
 
 
 @contextmanager

@@ -81,11 +81,11 @@ class WorldModel(nn.Module):
         self, state: DreamState, forces: Float[Tensor, "batch time 2"]
     ) -> tuple[Float[Tensor, "batch time latent"], DreamState]:
         """Latents of the timesteps in which `forces` act, and the state after the last. No observation enters."""
-        latents = []
+        paths = []
         for force in forces.unbind(1):
             state = self.core.imagine(state, force)
-            latents.append(self.core.latent(state))
-        return torch.stack(latents, 1), state
+            paths.append(state.path)
+        return self.core.read(torch.stack(paths, 1)), state
 
 
 class Core(nn.Module):

@@ -43,7 +43,7 @@ def dream_figure(dream: Mapping, key: str) -> Sequence[float | None]:
 
 def dream_error_plot(dream: Mapping) -> str:
     """Centroid error against horizon for one entry of "dream"; the axis is the same in every report, to compare two."""
-    figure, axes = _figure("horizon, timesteps", "centroid error, px")
+    figure, axes = new_axes("horizon, timesteps", "centroid error, px")
     for key, label, style in ERRORS:
         values = _numbers(dream_figure(dream, key))
         if np.isfinite(values).any():
@@ -51,21 +51,23 @@ def dream_error_plot(dream: Mapping) -> str:
     _pixels(axes)
     mean = zip(dream["horizon"], dream_figure(dream, "mean"), strict=True)
     known = [f"{value:.2f} px at horizon {h}" for h, value in mean if value is not None]
-    return _svg(figure, f"Error of the dream, {dream_name(dream)}; mean: {', '.join(known[:1] + known[1:][-1:])}.")
+    return inline_svg(
+        figure, f"Error of the dream, {dream_name(dream)}; mean: {', '.join(known[:1] + known[1:][-1:])}."
+    )
 
 
 def overlap_plot(dreams: Sequence[Mapping]) -> str:
     """IoU against horizon, a line for each entry of `evaluation.json`'s "dream"."""
-    figure, axes = _figure("horizon, timesteps", "IoU at 0.5")
+    figure, axes = new_axes("horizon, timesteps", "IoU at 0.5")
     for dream, colour in zip(dreams, cycle(SERIES)):
         axes.plot(dream["horizon"], _numbers(dream_figure(dream, "iou")), color=colour, lw=2, label=dream_name(dream))
     axes.set_ylim(0, 1)
-    return _svg(figure, "How much of the dreamed block covers the true one, against horizon.")
+    return inline_svg(figure, "How much of the dreamed block covers the true one, against horizon.")
 
 
 def distance_plot(controllers: Mapping[str, Mapping]) -> str:
     """Distance to the target against frames: median and quartiles of the policy, the oracle and no force."""
-    figure, axes = _figure("frames", "distance to the target, px")
+    figure, axes = new_axes("frames", "distance to the target, px")
     reached = []
     for name, colour in zip(CONTROLLERS, SERIES, strict=False):
         distance = controllers[name].get("distance")
@@ -78,7 +80,7 @@ def distance_plot(controllers: Mapping[str, Mapping]) -> str:
     axes.axhline(2, color=BLACK, lw=0.8, ls=":")
     axes.annotate("2 px", (1, 2), xycoords=("axes fraction", "data"), ha="right", va="bottom")
     _pixels(axes)
-    return _svg(figure, f"Median distance to the target against time, at the end: {', '.join(reached)}.")
+    return inline_svg(figure, f"Median distance to the target against time, at the end: {', '.join(reached)}.")
 
 
 def standalone(svg: str) -> str:
@@ -96,7 +98,7 @@ def training_plots(rows: Sequence[Mapping]) -> dict[str, str]:
 
 
 def _losses_plot(phase: str, rows: Sequence[Mapping]) -> str:
-    figure, axes = _figure("step", "loss")
+    figure, axes = new_axes("step", "loss")
     names = dict.fromkeys(name for row in rows for name, value in row.items() if "loss" in name and value is not None)
     for name, colour in zip(names, cycle(SERIES)):
         points = _numbers([(row["step"], row[name]) for row in rows if row.get(name) is not None])
@@ -105,11 +107,12 @@ def _losses_plot(phase: str, rows: Sequence[Mapping]) -> str:
             *np.array([part.mean(axis=0) for part in parts]).T, color=colour, lw=1.6, label=name.replace("_", " ")
         )
     if 0 < axes.dataLim.y0 < axes.dataLim.y1 / 10:
-        _logarithmic(axes)
-    return _svg(figure, f"Loss against step while training: {phase.replace('_', ' ')}.")
+        logarithmic(axes)
+    return inline_svg(figure, f"Loss against step while training: {phase.replace('_', ' ')}.")
 
 
-def _figure(x: str, y: str) -> tuple[Figure, Axes]:
+def new_axes(x: str, y: str) -> tuple[Figure, Axes]:
+    """A figure of the page's size with one pair of axes."""
     figure = Figure(figsize=(5.2, 3.5), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x)
@@ -121,11 +124,12 @@ def _figure(x: str, y: str) -> tuple[Figure, Axes]:
 
 def _pixels(axes: Axes) -> None:
     """From well below a pixel to the square's whole width, the same in every plot of distances."""
-    _logarithmic(axes)
+    logarithmic(axes)
     axes.set_ylim(0.03, 35)
 
 
-def _logarithmic(axes: Axes) -> None:
+def logarithmic(axes: Axes) -> None:
+    """A logarithmic y axis, with plain numbers."""
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes.yaxis.set_minor_locator(NullLocator())
@@ -137,7 +141,7 @@ def _numbers(values: Sequence) -> np.ndarray:
     return np.array(values, dtype=float)
 
 
-def _svg(figure: Figure, description: str) -> str:
+def inline_svg(figure: Figure, description: str) -> str:
     """The figure as an <svg> to stand in a page, with `description` for who cannot see it."""
     lines, labels = figure.axes[0].get_legend_handles_labels()
     if labels:

@@ -21,7 +21,8 @@ from components.storage import MANIFEST, verified, writing
 from models.checkpoint import DESCRIPTION, WEIGHTS, load_training, load_world_model, save_training, save_world_model
 from models.config import WorldModelConfig
 from models.dataset import Dataset, write_shard
-from models.training import CHECKPOINT, Phase, train
+from models.phase import Batch, Phase
+from models.training import CHECKPOINT, train
 from models.world_model import WorldModel
 from sim_core.episodes import random_episodes
 from sim_core.world import World
@@ -59,7 +60,16 @@ def checkpoint(tmp_path) -> Path:
 def go_on(folder: Path) -> None:
     """Train from the checkpoint in the folder."""
     layer = torch.nn.Linear(2, 2)
-    phase = Phase("only", 3, 1, 0.01, 0.5, lambda: layer, lambda step: (layer(torch.ones(1, 2)).square().sum(), {}))
+    phase = Phase(
+        "only",
+        3,
+        1,
+        0.01,
+        0.5,
+        lambda: layer,
+        lambda step: Batch((), ()),
+        lambda batch: (layer(torch.ones(1, 2)).square().sum(), {}),
+    )
     train(layer, [phase], folder, {"seed": 0})
 
 

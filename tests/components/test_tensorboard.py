@@ -16,7 +16,8 @@ from torch import nn
 
 from components.tensorboard import curves
 from components.training import SECONDS, resumable
-from models.training import LOOKED_AT, METRICS, Phase, train
+from models.phase import Batch, Phase
+from models.training import LOOKED_AT, METRICS, train
 
 STEPS = 60
 TAGS = {"samples", "loss", "gradient_norm", "learning_rate", "error", "samples_per_second"}
@@ -39,16 +40,20 @@ def learn(tmp_path, monkeypatch) -> Callable[..., None]:
         module = nn.Linear(6, 5)
         nn.init.constant_(module.weight, 0.5)
 
-        def loss(step):
+        def draw(step):
             if step + 1 == killed_at:
                 raise Killed
+            return Batch((), ())
+
+        def loss(batch):
             return module(torch.ones(1, 6)).square().sum(), {}
 
         def look():
             return {"error": float(module.weight.detach().sum())}, picture(module)
 
         def learner(folder, inputs, **options):
-            train(module, [Phase("only", STEPS, 7, 0.02, 0.9, lambda: module, loss, look)], folder, inputs, **options)
+            phase = Phase("only", STEPS, 7, 0.02, 0.9, lambda: module, draw, loss, look)
+            train(module, [phase], folder, inputs, **options)
             return module
 
         monkeypatch.setenv(SECONDS, checkpoints)
@@ -148,7 +153,7 @@ def test_a_run_in_a_bucket_leaves_no_files_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     draw = curves("gs://bucket/dreamblock/first/learn/0/module", tmp_path / METRICS)
     draw(
-        Phase("only", 1, 1, 0.02, 0.9, nn.Module, lambda step: (torch.ones(()), {})),
+        Phase("only", 1, 1, 0.02, 0.9, nn.Module, lambda step: Batch((), ()), lambda batch: (torch.ones(()), {})),
         1,
         {"samples": 1, "loss": 1.0},
         None,

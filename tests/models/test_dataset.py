@@ -56,7 +56,7 @@ def test_several_shards_are_one_dataset(tmp_path, write_episodes, world):
     assert (parts.episodes, parts.timesteps) == (100, 5)
     assert torch.equal(parts.forces, whole.forces)
     assert torch.equal(torch.cat(list(parts.chunks())), torch.cat(list(whole.chunks())))
-    episodes, timesteps = np.random.default_rng(0).integers((100, 5), size=(500, 2)).T
+    episodes, timesteps = torch.from_numpy(np.random.default_rng(0).integers((100, 5), size=(500, 2)).T)
     assert torch.equal(parts.observations(episodes, timesteps), whole.observations(episodes, timesteps))
     every_frame = torch.cat(list(whole.chunks()))
     assert torch.equal(whole.observations(episodes, timesteps), every_frame[episodes, timesteps])

@@ -62,7 +62,7 @@ def test_a_decoder_tuned_on_dreams_shows_them_nearer_to_what_came_true(learned, 
 
     def error():
         with torch.no_grad():
-            return np.mean([phase.loss(step)[0].item() for step in range(1000, 1010)])
+            return np.mean([phase.loss(phase.draw(step))[0].item() for step in range(1000, 1010)])
 
     phase.begin()
     before = error()

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.losses import frame_loss, latent_loss, target_distance, transport
+from models.losses import expectation_loss, frame_loss, latent_loss, target_distance, transport
 from sim_core.raster import render
 from sim_core.world import World
 
@@ -126,12 +126,19 @@ def test_a_latent_that_left_the_truth_counts_by_its_logarithm():
     torch.testing.assert_close(further - far, torch.tensor(0.03 * np.log(10), dtype=torch.float32), rtol=0.02, atol=0)
 
 
-def test_with_the_squared_error_in_the_loss_the_best_guess_of_what_cannot_be_known_is_nearer_to_the_mean():
-    truth = torch.tensor([0.0, 0.0, 3.0])[:, None]  # one time in three elsewhere: median 0, mean 1
+def test_the_best_guess_of_what_cannot_be_known_is_the_median_or_with_the_expectation_loss_the_mean():
+    truth = torch.tensor([0.0, 0.0, 3.0])[:, None, None]  # one time in three elsewhere: median 0, mean 1
     guesses = torch.linspace(-0.5, 3.5, 401)
-    best = [
-        guesses[torch.stack([latent_loss(guess.expand(3, 1), truth, 0.03, square) for guess in guesses]).argmin()]
-        for square in (0, 1)
-    ]
-    assert abs(best[0]) < 0.02
-    assert abs(best[1] - 1) < 0.05
+
+    def best(loss):
+        return guesses[torch.stack([loss(guess.expand(3, 1, 1), truth) for guess in guesses]).argmin()]
+
+    assert abs(best(lambda guess, truth: latent_loss(guess, truth, 0.03))) < 0.02
+    assert abs(best(expectation_loss) - 1) < 0.02
+
+
+def test_in_the_expectation_loss_an_error_twice_as_large_counts_the_same_twice_as_far_ahead():
+    truth = torch.zeros(5, 4, 3)
+    near, far = truth.clone(), truth.clone()
+    near[:, 0], far[:, 1] = 1, 2
+    torch.testing.assert_close(expectation_loss(near, truth), expectation_loss(far, truth))

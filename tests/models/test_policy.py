@@ -5,7 +5,6 @@ python -m pytest tests/models/test_policy.py
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -53,7 +52,7 @@ def test_a_target_is_encoded_as_an_observation_in_which_nothing_moves(model, wor
 def test_a_gradient_flows_from_the_distance_through_the_dream_to_every_weight_of_the_policy(learned, policy, dataset):
     phase = policy_phase(policy, PolicyTraining(batch=16, horizon=4), learned.model, dataset)
     assert phase.begin() is policy
-    loss, figures = phase.loss(0)
+    loss, figures = phase.loss(phase.draw(0))
     loss.backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in policy.parameters())
     assert 0 < figures["final_distance"] < 16
@@ -62,7 +61,7 @@ def test_a_gradient_flows_from_the_distance_through_the_dream_to_every_weight_of
 
 def test_the_distance_at_the_end_of_a_dream_has_a_gradient_to_the_first_force(learned, dataset):
     model, forces = learned.model, dataset.forces[:32, :6].clone().requires_grad_()
-    observed = dataset.observations(np.arange(32), np.zeros(32, int))
+    observed = dataset.observations(torch.arange(32), torch.zeros(32, dtype=int))
     imagined, _ = model.dream(model.filter(model.encode(observed)[:, None], torch.zeros(32, 1, 2)), forces)
     frames = torch.sigmoid(model.decode(imagined[:, -1]))[:, -1]
     target_distance(frames, observed[:, -1].flip(0)).sum().backward()
@@ -83,7 +82,7 @@ def test_a_dataset_of_another_world_is_refused(tiny, dataset, tmp_path):
 
 def test_a_shifted_target_is_the_same_image_elsewhere_cut_off_where_it_leaves_the_frame():
     image = torch.arange(16.0).reshape(1, 4, 4)
-    moved = shifted(image.expand(3, -1, -1), np.array([[0, 0], [1, -2], [-3, 0]]))
+    moved = shifted(image.expand(3, -1, -1), torch.tensor([[0, 0], [1, -2], [-3, 0]]), 3)
     assert torch.equal(moved[0], image[0])
     assert moved[1].tolist() == [[0, 0, 0, 0], [2, 3, 0, 0], [6, 7, 0, 0], [10, 11, 0, 0]]
     assert moved[2].tolist() == [[12, 13, 14, 15], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]

@@ -21,9 +21,10 @@ from models.config import PolicyConfig, PolicyTraining, WorldModelConfig, WorldM
 from models.dataset import Dataset
 from models.dream_figures import dream_errors
 from models.goal_figures import policy_settling
+from models.phase import GENTLE, Batch, Phase
 from models.train_policy import train_policy
 from models.train_world_model import train_world_model
-from models.training import CHECKPOINT, GENTLE, METRICS, OtherTraining, Phase, TrainingError, train
+from models.training import CHECKPOINT, METRICS, OtherTraining, TrainingError, train
 from models.world_model import WorldModel
 from sim_core.world import World
 
@@ -194,6 +195,11 @@ def test_the_metrics_say_now_and_then_how_validation_episodes_go(learners, tmp_p
     assert [film is not None for film in films] == [figure in row for row in rows]
 
 
+def the_step(step):
+    """A batch that says which step it is for, and nothing else."""
+    return Batch((step,), ())
+
+
 def test_looking_sees_the_weights_that_are_kept_and_changes_nothing(tmp_path):
     seen = []
 
@@ -202,14 +208,14 @@ def test_looking_sees_the_weights_that_are_kept_and_changes_nothing(tmp_path):
         nn.init.constant_(module.weight, 0.1)
         nn.init.zeros_(module.bias)
 
-        def loss(step):
-            return module(torch.full((1, 3), 1.0 + step)).square().sum(), {}
+        def loss(batch):
+            return module(torch.full((1, 3), 1.0 + batch.plan[0])).square().sum(), {}
 
         def see():
             seen.append(module.weight.detach().clone())
             return {}, None
 
-        phase = Phase("only", 60, 1, 0.02, 0.9, lambda: module, loss)
+        phase = Phase("only", 60, 1, 0.02, 0.9, lambda: module, the_step, loss)
         train(module, [replace(phase, look=see) if look else phase], tmp_path / name, {})
         return module.weight.detach()
 
@@ -225,11 +231,11 @@ def test_the_weights_that_are_kept_are_the_averaged_ones(tmp_path):
     module = nn.Linear(2, 2)
     last = torch.empty(2, 2)
 
-    def loss(step):
+    def loss(batch):
         last.copy_(module.weight.detach())
         return module.weight.sum() + module.bias.sum(), {}
 
-    train(module, [Phase("only", 50, 1, 0.02, 0.9, lambda: module, loss)], tmp_path, {})
+    train(module, [Phase("only", 50, 1, 0.02, 0.9, lambda: module, the_step, loss)], tmp_path, {})
     assert module.weight.sum() > last.sum()
 
 
@@ -237,14 +243,14 @@ def poisoned(when, what):
     """A phase whose loss, or whose gradient alone, is not finite from step `when` on."""
     module = nn.Linear(3, 3)
 
-    def loss(step):
+    def loss(batch):
         good = module(torch.ones(1, 3)).square().sum()
-        if step < when:
+        if batch.plan[0] < when:
             return good, {}
         bad = good * math.nan if what == "loss" else good + (module.weight * 0).abs().sqrt().sum()
         return bad, {}
 
-    return module, Phase("second", 10, 1, 0.01, 0.9, lambda: module, loss)
+    return module, Phase("second", 10, 1, 0.01, 0.9, lambda: module, the_step, loss)
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])

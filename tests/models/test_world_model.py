@@ -96,7 +96,7 @@ def test_every_weight_is_trained_by_one_of_the_two_phases(model, dataset):
     for phase in (autoencoder_phase(model, training, dataset), dynamics_phase(model, training, dataset)):
         phase.begin()
         for step in range(4):
-            phase.loss(step)[0].backward()
+            phase.loss(phase.draw(step))[0].backward()
     unmoved = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert unmoved == []
 
@@ -105,7 +105,7 @@ def test_the_dynamics_are_trained_on_frozen_latents(model, dataset):
     training = WorldModelTraining(dynamics_batch=8, horizons=(2, 2, 2))
     phase = dynamics_phase(model, training, dataset)
     phase.begin()
-    phase.loss(0)[0].backward()
+    phase.loss(phase.draw(0))[0].backward()
     for part in (model.encoder, model.decoder):
         assert all(weight.grad is None for weight in part.parameters())
 
