@@ -31,6 +31,8 @@ examples:
       another seed, a longer training of the policy, frames of whole pixels
   python local_runner.py --root gs://bucket/prefix
       the run in a bucket; STORAGE_EMULATOR_HOST names a local server instead of Google's
+  python local_runner.py --preset smoke --champion nightly
+      on fresh data from the weights of the champion "nightly", which the run becomes if it beats it
   python local_runner.py --resume 2026-11-23-143005-1f0a
       goes on with a run that was stopped or killed, or that failed: what is done is not done again
   python local_runner.py --list
@@ -97,6 +99,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--root", metavar="DIR", default="runs", help="where runs lie, a folder or gs://bucket/prefix; by default runs/"
     )
+    parser.add_argument(
+        "--champion",
+        metavar="NAME",
+        help="train on from this champion, on fresh data, and replace it if that is better",
+    )
     parser.add_argument("--run-id", metavar="NAME", help="by default the time in UTC, as in 2026-11-23-143005-1f0a")
     parser.add_argument("--no-cache", action="store_true", help="run all steps, and take none from an earlier run")
     parser.add_argument(
@@ -124,10 +131,13 @@ def check_together(options: argparse.Namespace) -> None:
     chosen = [name for name, value in modes.items() if value]
     if len(chosen) > 1:
         raise ValueError(f"{chosen[0]} and {chosen[1]} are two things to do: ask for one at a time")
-    new = {"--preset": options.preset, "--seed": options.seed, "--run-id": options.run_id}
+    new = {"--preset": options.preset, "--seed": options.seed, "--champion": options.champion}
+    new["--run-id"] = options.run_id
     given = [name for name, value in new.items() if value is not None] + ["--set"] * bool(options.assignments)
     if chosen and given:
         raise ValueError(f"{given[0]} is for a new run, and does not go with {chosen[0]}")
+    if options.seed is not None and options.champion:
+        raise ValueError("--seed does not go with --champion, whose runs take fresh seeds from the clock")
     if options.open and (options.list or options.prune):
         raise ValueError(f"--open is for a run, and does not go with {chosen[0]}")
     if options.open and "://" in options.root:
@@ -234,9 +244,12 @@ def set_environment(options: argparse.Namespace, root: str) -> None:
 
 def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """Our pipeline, compiled, and its parameters."""
+    from components.champions import require_name
     from components.configuration import resolve
     from pipelines.assignments import named, plain_value
 
+    if options.champion is not None:
+        require_name(options.champion)
     preset, seed = "laptop" if options.preset is None else options.preset, options.seed or 0
     overrides = {name: plain_value(text) for name, text in named(options.assignments)}
     resolve(preset, seed, overrides)
@@ -248,7 +261,8 @@ def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
         write_pipeline(file, BuildConfig())
-        return load_spec(file), {"preset": preset, "seed": seed, "overrides": overrides}
+        champion = {"champion": options.champion} if options.champion else {}
+        return load_spec(file), {"preset": preset, "seed": seed, "overrides": overrides, **champion}
 
 
 def from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
@@ -260,7 +274,7 @@ def from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     spec = load_spec(options.pipeline)
     if options.resume is not None:  # whose parameters are in its record
         return spec, {}
-    given = {"preset": options.preset, "seed": options.seed}
+    given = {"preset": options.preset, "seed": options.seed, "champion": options.champion}
     parameters = {name: value for name, value in given.items() if value is not None}
     parameters |= {name: parse_parameter(spec, name, text) for name, text in named(options.assignments)}
     return spec, check_parameters(spec, parameters)

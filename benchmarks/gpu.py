@@ -45,7 +45,7 @@ def rows() -> Iterator[Row]:
 def phases(scratch: Path, device: torch.device) -> Iterator[tuple[Phase, tuple[int, ...]]]:
     """The phases of the preset, untrained, each with its longest plan."""
     world, config = World(), resolve("gpu", 0, {})
-    write_shard(scratch, random_episodes("training", range(EPISODES), config.data.timesteps, world), world)
+    write_shard(scratch, [random_episodes("training", range(EPISODES), config.data.timesteps, world)], world)
     dataset = Dataset([scratch]).on(device)
     torch.manual_seed(0)
     model, memory = WorldModel(config.world_model).to(device), config.world_model.memory

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, record
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from components.storage import StorageError
 from models.ranks import joined, rank
@@ -50,6 +48,10 @@ def on_all_gpus(learn: Callable[..., None], *arguments: Any) -> None:
     if count == 1:
         learn(*arguments)
         return
+    # Imported here, since it takes a second.
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
     with tempfile.TemporaryDirectory(prefix="dreamblock-") as folder:
         given = Path(folder, "arguments.json")
         given.write_text(json.dumps(arguments))

@@ -6,9 +6,10 @@ from components.component import component
 
 
 @component
-def plan(preset: str, seed: int, overrides: dict, gpu_type: str = "", gpus: int = 0) -> NamedTuple(  # type: ignore[valid-type]
+def plan(preset: str, seed: int, overrides: dict, gpu_type: str = "", gpus: int = 0, champion: str = "") -> NamedTuple(  # type: ignore[valid-type]
     "Plan",
     [
+        ("start", dict),
         ("shards", list),
         ("world_model", dict),
         ("check", dict),
@@ -21,19 +22,23 @@ def plan(preset: str, seed: int, overrides: dict, gpu_type: str = "", gpus: int 
     """Resolve the parameters, and refuse what is wrong before anything costs money.
 
     Each stage is told only what it depends on, so that it is seen which ones a change reaches. The last two are for
-    Kubernetes, which places the trainings.
+    Kubernetes, which places the trainings. A run for a champion takes its seed from the clock. That seed is in what the
+    first of the stages is told too, since no cache may answer it: the champion may be another by now.
     """
     from dataclasses import asdict
 
+    from components.champions import seed_for
     from components.configuration import resolve
     from components.placement import placement, require_equal_parts
     from components.shards import split
 
-    configuration = resolve(preset, seed, overrides)
+    configuration = resolve(preset, seed_for(champion, int(seed)), overrides)
     placed = placement(gpu_type, int(gpus))
     require_equal_parts(configuration, int(gpus))
     parts = asdict(configuration)
+    first = {name: parts[name] for name in ("seed", "world", "world_model", "policy")}
     return (
+        {"champion": champion, **first} if champion else {},
         [asdict(shard) for shard in split(configuration.data, configuration.world)],
         {"world_model": parts["world_model"], "training": parts["world_model_training"]},
         {"world": parts["world"], "check": parts["check"], "seed": configuration.data.seed},

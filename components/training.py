@@ -14,8 +14,9 @@ from torch import nn
 
 from components.fingerprint import Code, digest
 from components.progress import progress
-from components.storage import MANIFEST, Checkpoints, exists, join
+from components.storage import MANIFEST, Checkpoints, exists, join, verified
 from components.tensorboard import curves
+from models.checkpoint import WEIGHTS
 from models.phase import Film, Phase
 from models.ranks import from_the_first, rank, wait_for_all
 from models.signals import end_with_parent
@@ -80,6 +81,12 @@ def _gone_on(train: Callable[..., Learned], folder: Path, identity: dict[str, An
             print(f"  {other}; starting over", file=sys.stderr)
         (folder / CHECKPOINT).unlink(missing_ok=True)
         return run()
+
+
+def first_weights(artifact: str) -> str:
+    """The folder with weights to begin from that an artifact of the step `start` is; "" if it holds none."""
+    folder = verified(artifact)
+    return str(folder) if (folder / WEIGHTS).exists() else ""
 
 
 @contextmanager

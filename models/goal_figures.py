@@ -37,10 +37,7 @@ def goal_reaching(
         "zero_force": drive(start, zero_force, timesteps, world),
         "random_force": drive(start, random_force(seed=0), timesteps, world),
     }
-    distances = {
-        name: np.linalg.norm(positions[:, 1:] - target[:, None, None], axis=-1)
-        for name, (positions, _) in driven.items()
-    }
+    distances = {name: distances_to(target, positions) for name, (positions, _) in driven.items()}
     settling = np.stack([settle_frames(distances[name].reshape(count, -1)) for name in ("policy", "oracle")], axis=-1)
     ratio, interval = bootstrap(settling, _ratio_of_means)
     return {
@@ -49,6 +46,22 @@ def goal_reaching(
         "settle_ratio": ratio,
         "intervals": {"settle_ratio": interval},
     }
+
+
+def policy_settling(
+    model: WorldModel, policy: Policy, world: World, which: str, count: int, timesteps: int
+) -> Float64[np.ndarray, " episodes"]:
+    """The frames after which the policy settles, for each of the first `count` goals of a set."""
+    start, target = random_goals(which, range(count), world)
+    positions, _ = drive_policy(model, policy, start, render(target, world), timesteps, world)
+    return settle_frames(distances_to(target, positions).reshape(count, -1))
+
+
+def distances_to(
+    target: Float64[np.ndarray, "episodes 2"], positions: Positions
+) -> Float64[np.ndarray, "episodes timesteps frame"]:
+    """Distances (px) to the targets, from the first frame that a chosen force moved."""
+    return np.linalg.norm(positions[:, 1:] - target[:, None, None], axis=-1)
 
 
 def controller_figures(distance: Float64[np.ndarray, "episodes time frame"]) -> dict[str, Any]:

@@ -21,12 +21,12 @@ class Optimizer:
     error of AdamW alone; three Newton-Schulz steps do as well as its usual five.
     """
 
-    def __init__(self, module: nn.Module, rate: float, steps: int):
+    def __init__(self, module: nn.Module, rate: float, steps: int, share: float = 1.0):
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         matrices = [p for p in self.parameters if p.ndim == 2]
         rest = [p for p in self.parameters if p.ndim != 2]
         device = self.parameters[0].device
-        self.steps, self.greatest = steps, (rate, ADAM_RATE)
+        self.steps, self.greatest = steps, (share * rate, share * ADAM_RATE)
         # Steps on a GPU are recorded and replayed: what changes from one to the next lies in its memory.
         muon_rate, adam_rate = self.rates = torch.zeros(2, device=device).unbind()
         on_gpu = device.type == "cuda"

@@ -55,7 +55,7 @@ class Steps:
         self.average = copy.deepcopy(self.module)
         self.weights: list[Tensor] = list(self.module.parameters())
         self.averages: list[Tensor] = list(self.average.parameters())
-        self.optimizer = Optimizer(self.module, phase.rate, phase.steps)
+        self.optimizer = Optimizer(self.module, phase.rate, phase.steps, phase.share)
         self.rate = 0.0
 
     @contextmanager

@@ -16,7 +16,7 @@ from models.dataset import Dataset, random_timesteps
 from models.draws import generator
 from models.look_at_goals import look_at_goals
 from models.losses import target_distance
-from models.phase import Batch, Figures, Phase
+from models.phase import Batch, Figures, Phase, going_on
 from models.policy import Policy, encode_target
 from models.process import device_here
 from models.train_world_model import encode_dataset, windows
@@ -31,6 +31,7 @@ def train_policy(
     dataset: Dataset,
     folder: Path,
     *,
+    start: Policy | None = None,
     inputs: dict[str, Any] | None = None,
     **options: Any,
 ) -> Policy:
@@ -39,7 +40,9 @@ def train_policy(
     The dataset gives frames alone: observations to begin a dream from, and targets.
 
     Args:
-        inputs: what tells this world model, dataset and code from others, as JSON: part of the checkpoint's identity.
+        start: weights of the same architecture to begin from, instead of random ones.
+        inputs: what tells this world model, dataset, start and code from others, as JSON: part of the checkpoint's
+            identity.
 
     Raises:
         ValueError: the dataset is of another world than the model.
@@ -50,6 +53,8 @@ def train_policy(
         torch.manual_seed(training.seed)
         policy = Policy(config, world_model.config).to(device)
     phases = [policy_phase(policy, training, copy.deepcopy(world_model).to(device), dataset.on(device))]
+    if start is not None:
+        phases = going_on(start, policy, phases)
     identity = {"policy": asdict(config), "training": asdict(training), **(inputs or {})}
     train(policy, phases, folder, identity, **options)
     return policy.cpu().eval().requires_grad_(False)

@@ -19,7 +19,7 @@ from models.dataset import Dataset, random_timesteps
 from models.draws import generator
 from models.look_at_dreams import look_at_dreams
 from models.losses import expectation_loss, frame_loss, latent_loss
-from models.phase import Batch, Figures, Phase
+from models.phase import Batch, Figures, Phase, going_on
 from models.process import device_here
 from models.training import train
 from models.world_model import WorldModel
@@ -31,13 +31,15 @@ def train_world_model(
     dataset: Dataset,
     folder: Path,
     *,
+    start: WorldModel | None = None,
     inputs: dict[str, Any] | None = None,
     **options: Any,
 ) -> WorldModel:
     """A world model trained on a dataset; `folder` and `options` as in `models.training.train`.
 
     Args:
-        inputs: what tells this dataset and this code from others, as JSON: part of the checkpoint's identity.
+        start: weights of the same architecture to begin from, instead of random ones.
+        inputs: what tells this dataset, start and code from others, as JSON: part of the checkpoint's identity.
 
     Raises:
         ValueError: the dataset is of another world, or its episodes are too short for the horizons.
@@ -55,6 +57,8 @@ def train_world_model(
         model = WorldModel(config).to(device)
     dataset = dataset.on(device)
     phases = [make(model, training, dataset) for make in (autoencoder_phase, dynamics_phase, decoder_phase)]
+    if start is not None:
+        phases = going_on(start, model, phases)
     identity = {"world_model": asdict(config), "training": asdict(training), **(inputs or {})}
     train(model, phases, folder, identity, **options)
     return model.cpu().eval().requires_grad_(False)

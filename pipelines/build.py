@@ -10,6 +10,8 @@ from components.component import NO_IMAGE
 from components.evaluate import evaluate
 from components.generate_data import generate_data
 from components.plan import plan
+from components.promote import promote
+from components.start import start
 from components.train_policy import train_policy
 from components.train_world_model import train_world_model
 from pipelines.platform import Platform, on_cpu, on_gpus
@@ -33,7 +35,11 @@ class BuildConfig:
 def build_pipeline(config: BuildConfig) -> BaseComponent:
     """The pipeline "dreamblock".
 
-    plan ──> generate data (parallel shards) ──> train world model ──> check ──> train policy ──> evaluate
+    plan ──> start, generate data (parallel shards) ──> train world model ──> check ──> train policy ──> evaluate
+    ──> promote
+
+    Without the name of a champion, `start` puts out no weights and `promote` does nothing: steps of seconds, in place
+    of conditions, which would be other graphs to read, to draw and to test.
     """
     platform = config.platform
 
@@ -47,16 +53,20 @@ def build_pipeline(config: BuildConfig) -> BaseComponent:
         seed: int = 0,
         overrides: dict = {},  # noqa: B006  # KFP's way to say it
         start_from: str = "",  # id of a run whose checkpoints are gone on from
+        champion: str = "",  # name of the lineage that is begun from, and whose champion is to be beaten
         gpu_type: str = platform.gpu_type if platform else "",  # of the trainings' nodes
         gpus: int = platform.gpus if platform else 0,  # of each training
     ):
-        planned = plan(preset=preset, seed=seed, overrides=overrides, gpu_type=gpu_type, gpus=gpus)
+        planned = plan(preset=preset, seed=seed, overrides=overrides, champion=champion, gpu_type=gpu_type, gpus=gpus)
+        planned.set_caching_options(False)  # it may read the clock
+        started = start(start=planned.outputs["start"])
         with dsl.ParallelFor(planned.outputs["shards"], name="shards") as shard:
             data = generate_data(shard=shard)
         # To each consumer a Collected of its own, since the compiler changes the one that it is given.
         trained = train_world_model(
             config=planned.outputs["world_model"],
             episodes=dsl.Collected(data.outputs["episodes"]),
+            initial=started.outputs["initial_world_model"],
             start_from=start_from,
         )
         world_model = trained.outputs["world_model"]
@@ -65,6 +75,7 @@ def build_pipeline(config: BuildConfig) -> BaseComponent:
             config=planned.outputs["policy"],
             episodes=dsl.Collected(data.outputs["episodes"]),
             world_model=world_model,
+            initial=started.outputs["initial_policy"],
             start_from=start_from,
         )
         learned.after(checked)
@@ -76,8 +87,17 @@ def build_pipeline(config: BuildConfig) -> BaseComponent:
         )
         # A cached task leaves nothing under the new run's id, where the films are looked for.
         evaluated.set_caching_options(False)
+        promoted = promote(
+            configuration=planned.outputs["configuration"],
+            champion=champion,
+            run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+            world_model=world_model,
+            policy=learned.outputs["policy"],
+            evaluation=evaluated.outputs["evaluation"],
+        )
+        promoted.set_caching_options(False)  # who is champion changes
 
-        for task in (planned, data, checked, evaluated):
+        for task in (planned, started, data, checked, evaluated, promoted):
             task.set_container_image(config.cpu_image)
             if platform:
                 on_cpu(task, platform)

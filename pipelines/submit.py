@@ -19,7 +19,8 @@ examples:
   python -m pipelines.submit run --preset gpu --seed 3 --set policy_training.steps=800 --wait
       a run of the newest version, with a table of its steps until it ends
   python -m pipelines.submit schedule nightly --cron "0 3 * * *" --preset gpu
-      a run each night at three, in UTC; a recurring run of the same name is replaced
+      a run each night at three, in UTC, from the champion "nightly", which it becomes if it beats it; a recurring run
+      of the same name is replaced, and --champion "" is for runs that know of no other
   python -m pipelines.submit schedule nightly --remove
   python -m pipelines.submit list
   python -m pipelines.submit status
@@ -76,14 +77,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     upload.add_argument("--file", metavar="YAML", type=Path, help="a compiled pipeline; by default it is compiled now")
 
     run = _command(commands, "run", "start a run")
-    _add_parameters(run)
+    _add_parameters(run, "none")
     run.add_argument("--wait", action="store_true", help="show its steps until it ends; 1 if it fails")
 
     schedule = _command(commands, "schedule", "start runs again and again")
     schedule.add_argument("name", metavar="NAME", help="of the recurring run; one of the same name is replaced")
     schedule.add_argument("--cron", metavar="EXPRESSION", help="five fields, or six with a second before them; in UTC")
     schedule.add_argument("--remove", action="store_true", help="end the recurring run instead")
-    _add_parameters(schedule)
+    _add_parameters(schedule, "NAME, that of the recurring run")
 
     status = _command(commands, "status", "show the steps of a run, and why it failed")
     status.add_argument("run", metavar="RUN_ID", nargs="?", help="by default the newest")
@@ -128,9 +129,14 @@ def _command(commands, name: str, does: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_parameters(parser: argparse.ArgumentParser) -> None:
+def _add_parameters(parser: argparse.ArgumentParser, champion: str) -> None:
     parser.add_argument("--preset", help="smoke, laptop or gpu; by default what the version says")
     parser.add_argument("--seed", type=int, help="of the data and the trainings")
+    parser.add_argument(
+        "--champion",
+        metavar="NAME",
+        help=f"train on from this champion, on fresh data, and replace it if that is better; by default {champion}",
+    )
     parser.add_argument(
         "--set",
         metavar="NAME=VALUE",

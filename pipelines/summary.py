@@ -14,6 +14,7 @@ from pipelines.engine.record import RunRecord, TaskRecord
 from viewer.quantities import with_interval
 
 EVALUATION = "system.DreamblockEvaluation"  # `components.artifacts` has it too, but with all of kfp
+PROMOTE = "promote"  # the step that says who is champion
 FIGURES = ("dream_h5_px", "settled", "settle_ratio")  # of an evaluation, in the list of runs
 HORIZONS = (1, 5, 10)
 CONTROLLERS = ("policy", "oracle", "zero_force")
@@ -68,8 +69,16 @@ def summary(record: RunRecord, run: str) -> str:
     parts = [_steps(record)]
     for uri in _evaluations(record):
         parts += _evaluation(uri)
+    parts += _promotion(record)
     parts.append(f"run: {run}")
     return "\n\n".join(parts)
+
+
+def _promotion(record: RunRecord) -> list[str]:
+    """Of a run for a champion, whether it is that now and why, in a line."""
+    done = [task for task in record.tasks if task.name == PROMOTE and task.state == "SUCCEEDED"]
+    texts = [storage.read_text(task.artifacts["verdict"]["uri"]) or "" for task in done]
+    return [text.strip() for text in texts if record.parameters.get("champion")]
 
 
 def reports(record: RunRecord) -> list[str]:

@@ -88,18 +88,21 @@ class Cluster:
 
 
 def whole_run(cluster, preset, seed, overrides):
-    """Every component once, from the plan to the report: parameters of the plan, and all artifacts' paths."""
+    """Every component once, from the plan to the verdict: parameters of the plan, and all artifacts' paths."""
     planned, _ = cluster.run("plan", {"preset": preset, "seed": seed, "overrides": overrides}, {})
     shards = [
         cluster.run("generate-data", {"shard": shard}, {}, str(i))[1]["episodes"]
         for i, shard in enumerate(planned["shards"])
     ]
-    paths = {"episodes": shards}
-    given = {"episodes": shards}
+    paths = {"episodes": shards, **cluster.run("start", {"start": planned["start"]}, {})[1]}
+    given = {"episodes": shards, "initial": [paths["initial_world_model"]]}
     paths |= cluster.run("train-world-model", {"config": planned["world_model"]}, given)[1]
-    given["world_model"] = [paths["world_model"]]
+    given |= {"world_model": [paths["world_model"]], "initial": [paths["initial_policy"]]}
     cluster.run("check", {"config": planned["check"]}, {"world_model": given["world_model"]})
     paths |= cluster.run("train-policy", {"config": planned["policy"]}, given)[1]
     learned = {"world_model": given["world_model"], "policy": [paths["policy"]]}
-    paths |= cluster.run("evaluate", {"configuration": planned["configuration"], "run_id": "tiny"}, learned)[1]
+    judged = {"configuration": planned["configuration"], "run_id": "tiny"}
+    paths |= cluster.run("evaluate", judged, learned)[1]
+    learned["evaluation"] = [paths["evaluation"]]
+    paths |= {"verdict": cluster.run("promote", judged | {"champion": ""}, learned)[1]["verdict"]}
     return planned, paths

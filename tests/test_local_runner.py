@@ -94,6 +94,10 @@ def test_help_answers_at_once_and_loads_no_library():
         (["--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
         (["--threads", "0"], "--threads must be a whole number of at least 1, got 0"),
         (["--list", "--threads", "2"], "--threads is for a run, and does not go with --list"),
+        (["--champion", "../up"], "a champion's name is made of letters, digits, dots, dashes and underscores"),
+        (["--champion", ""], "made of letters, digits, dots, dashes and underscores, got ''"),
+        (["--champion", "nightly", "--seed", "3"], "--seed does not go with --champion"),
+        (["--resume", "some-run", "--champion", "nightly"], "--champion is for a new run"),
         (["--list", "--open"], "--open is for a run, and does not go with --list"),
         (["--root", "gs://bucket/prefix", "--open"], "--open needs a report on this machine"),
         (["--root", "s3://bucket/prefix"], "a folder of this machine or gs://bucket/prefix, got 's3://bucket/prefix'"),
@@ -148,6 +152,8 @@ def test_every_artifact_lies_in_its_place_and_is_whole(finished):
     expected = {
         "generate-data/0/episodes": shard,
         "generate-data/1/episodes": shard,
+        "start/0/initial_world_model": {"start.json"},
+        "start/0/initial_policy": {"start.json"},
         "train-world-model/0/world_model": weights,
         "train-policy/0/policy": weights,
         "evaluate/0/evaluation": {"evaluation.json", "model.gif", "policy.gif", "report.html"},
@@ -169,7 +175,7 @@ def test_run_json_says_what_was_done(finished):
     assert (record["schema"], record["pipeline"], record["run_id"]) == (1, "dreamblock", "first")
     assert (record["state"], record["threads"]) == ("SUCCEEDED", 1)
     given = {"preset": "smoke", "seed": 0, "overrides": TINY}
-    assert record["parameters"] == {**given, "start_from": "", "gpu_type": "", "gpus": 0}
+    assert record["parameters"] == {**given, "start_from": "", "champion": "", "gpu_type": "", "gpus": 0}
     assert datetime.fromisoformat(record["started"]).tzinfo
     assert [task["name"] for task in record["tasks"]] == STAGES
     for task in record["tasks"]:
@@ -245,7 +251,7 @@ def test_the_report_says_what_was_run(finished):
     assert "1f0a9c2" in report
     record = run_json(folder)
     assert record["started"][:16].replace("T", " ") in report
-    for task in record["tasks"][:-1]:
+    for task in record["tasks"][:-2]:
         assert f"{task['name']}/{task['execution']}</th><td>{task['seconds']:.1f} s</td>" in report
     for place in ("train-world-model/0/world_model", "train-policy/0/policy", "evaluate/0/evaluation"):
         assert f"<td>{folder / place}</td>" in report
@@ -403,9 +409,9 @@ def test_a_world_model_that_is_too_poor_stops_the_run_in_a_sentence(tmp_path, ca
     assert "Traceback" not in said
     states = {task["name"]: task["state"] for task in run_json(tmp_path / "dreamblock" / "poor")["tasks"]}
     assert states == {
-        **dict.fromkeys(("plan", "generate-data", "train-world-model"), "SUCCEEDED"),
+        **dict.fromkeys(("plan", "generate-data", "start", "train-world-model"), "SUCCEEDED"),
         "check": "FAILED",
-        **dict.fromkeys(("train-policy", "evaluate"), "SKIPPED"),
+        **dict.fromkeys(("train-policy", "evaluate", "promote"), "SKIPPED"),
     }
 
 

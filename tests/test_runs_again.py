@@ -78,8 +78,9 @@ def test_editing_the_policy_runs_the_policy_and_what_follows(tmp_path):
         source.write("\n# edited\n")
     _, said = done(start(command(tmp_path, "second"), project))
     taken = [stage for stage, run in sources(tmp_path, "second") if run == "first"]
-    assert taken == ["plan", "generate-data", "generate-data", "train-world-model", "check"]
-    assert [stage for stage, run in sources(tmp_path, "second") if run is None] == ["train-policy", "evaluate"]
+    assert taken == ["generate-data", "generate-data", "start", "train-world-model", "check"]
+    ran = [stage for stage, run in sources(tmp_path, "second") if run is None]
+    assert ran == ["plan", "train-policy", "evaluate", "promote"]
     assert "train-world-model/0: taken from first" in said
     assert weights(tmp_path, "second") == weights(tmp_path, "first")
 
@@ -88,10 +89,10 @@ def test_editing_the_policy_runs_the_policy_and_what_follows(tmp_path):
 @pytest.mark.parametrize(
     ("file", "runs"),
     [
-        ("viewer/templates/report.css", ["evaluate"]),
-        ("models/world_model.py", ["train-world-model", "check", "train-policy", "evaluate"]),
-        ("sim_core/episodes.py", ["generate-data", "generate-data", *STAGES[3:]]),
-        ("components/shards.py", [*STAGES[:3], "evaluate"]),
+        ("viewer/templates/report.css", ["plan", "start", "evaluate", "promote"]),
+        ("models/world_model.py", ["plan", *STAGES[3:]]),
+        ("sim_core/episodes.py", [*STAGES[:3], *STAGES[4:]]),
+        ("components/shards.py", [*STAGES[:3], "evaluate", "promote"]),
     ],
 )
 def test_an_edit_runs_the_steps_that_it_reaches(tmp_path, file, runs):
@@ -123,7 +124,7 @@ def test_a_run_stopped_in_the_middle_of_a_training_goes_on_to_the_same_bytes(tmp
         assert said.endswith("\nstopped by SIGTERM\n")
     assert record(tmp_path, "stopped")["state"] == ("RUNNING" if how == signal.SIGKILL else "CANCELLED")
     output, said = done(start(["--resume", "stopped", "--no-cache", "--root", str(tmp_path)]))
-    assert "steps done before: 5 of 6" in said
+    assert "steps done before: 6 of 7" in said
     assert "train-world-model/0" not in said
     assert "evaluate/0" in output
     assert weights(tmp_path, "stopped") == weights(tmp_path, "whole")

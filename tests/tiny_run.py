@@ -16,7 +16,8 @@ TINY = {
     "evaluation.horizon": 5,
     "evaluation.timesteps": 10,
 }
-STAGES = ["plan", "generate-data", "generate-data", "train-world-model", "check", "train-policy", "evaluate"]
+STAGES = ["plan", "generate-data", "generate-data", "start", "train-world-model", "check", "train-policy", "evaluate"]
+STAGES += ["promote"]
 
 
 def command(root, run_id, **settings):

@@ -99,14 +99,14 @@ def training_plots(rows: Sequence[Mapping]) -> dict[str, str]:
 
 def growth_plot(times: Sequence[int], curves: Mapping[str, Sequence[float]]) -> str:
     """Time against work, both as multiples of the least; `curves` has a value for each of `times` by name."""
-    figure, axes = _figure("times the least work", "times the least time")
+    figure, axes = new_axes("times the least work", "times the least time")
     for (name, values), colour in zip(curves.items(), cycle(SERIES)):
         axes.plot(times, values, color=colour, lw=2, marker="o", ms=4, label=name)
     axes.plot(times, times, color=BLACK, lw=0.8, ls=":", label="as the work")
     axes.set_xscale("log")
     axes.set_yscale("log")
     grown = ", ".join(f"{name} {values[-1]:.0f}" for name, values in curves.items())
-    return _svg(figure, f"Time against work, at {times[-1]} times the work: {grown} times the time.")
+    return inline_svg(figure, f"Time against work, at {times[-1]} times the work: {grown} times the time.")
 
 
 def _losses_plot(phase: str, rows: Sequence[Mapping]) -> str:

@@ -41,6 +41,13 @@ def pretrained_commit() -> str:
     return json.loads((PRETRAINED / "card.json").read_text("utf-8"))["commit"]
 
 
+def pretrained_weights(world: World) -> Path | None:
+    """The folder of the weights that were pretrained in a world, `world_model` and `policy`; None while there are
+    none."""
+    folder = PRETRAINED.with_name(world.raster)
+    return folder if weights_in(folder) and load_world(folder / "world_model") == world else None
+
+
 def _find(run: Path | None) -> tuple[Path, dict[str, Path]]:
     if run is not None:
         if not run.is_dir():

@@ -61,32 +61,25 @@ def size(uri: str) -> int:
 
 
 def read_text(uri: str) -> str | None:
+    return read_version(uri)[0]
+
+
+def read_version(uri: str) -> tuple[str | None, str]:
+    blob = _blob(uri)
     with _errors(uri):
-        content = _read(_blob(uri))
+        content = _read(blob)
     try:
-        return None if content is None else content.decode()
+        return (None, "0") if content is None else (content.decode(), str(blob.generation))
     except UnicodeDecodeError as error:
         raise ValueError(f"{uri} is not text: {error}") from error
 
 
 def write_text(uri: str, text: str, new: bool) -> None:
-    blob, content, writer = _blob(uri), text.encode(), uuid.uuid4().hex
-    blob.metadata = {"writer": writer}
-    with _errors(uri):
-        generation = 0 if new else None
-        for _ in range(TRIES):
-            try:
-                blob.upload_from_string(content, if_generation_match=generation, checksum="crc32c", **_patience())
-            except _DAMAGED:
-                continue
-            except exceptions.PreconditionFailed:
-                blob.reload(**_patience())
-                if (blob.metadata or {}).get("writer") != writer:  # else ours, whose acknowledgement was lost
-                    raise FileExistsError(f"{uri} is there already") from None
-            if blob.crc32c == checksum(content):
-                return
-            generation = blob.generation
-        raise StorageError(f"{uri} cannot be written: the storage alters what it is sent")
+    _write(uri, text, 0 if new else None)
+
+
+def replace_text(uri: str, text: str, version: str) -> None:
+    _write(uri, text, int(version))
 
 
 def remove(uri: str) -> None:
@@ -152,6 +145,31 @@ def whole(uri: str) -> bool:
             return False
         there = _all(uri)
     return not _lacking({f"{_blob(uri).name}/{name}": expected for name, expected in files.items()}, there)
+
+
+def _write(uri: str, text: str, generation: int | None) -> None:
+    """Write an object if there is this generation of it, which is 0 for none, or whatever there is.
+
+    Raises:
+        FileExistsError: there is another.
+    """
+    blob, content, writer = _blob(uri), text.encode(), uuid.uuid4().hex
+    blob.metadata = {"writer": writer}
+    with _errors(uri):
+        for _ in range(TRIES):
+            try:
+                blob.upload_from_string(content, if_generation_match=generation, checksum="crc32c", **_patience())
+            except _DAMAGED:
+                continue
+            except exceptions.PreconditionFailed:
+                there = blob.bucket.get_blob(blob.name, **_patience())
+                if there is None or (there.metadata or {}).get("writer") != writer:
+                    raise FileExistsError(f"{uri} is another's by now") from None
+                blob = there  # ours, whose acknowledgement was lost
+            if blob.crc32c == checksum(content):
+                return
+            generation = blob.generation
+        raise StorageError(f"{uri} cannot be written: the storage alters what it is sent")
 
 
 def _upload(files: dict[str, Path], uri: str) -> None:

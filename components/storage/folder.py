@@ -1,5 +1,6 @@
 """What `components.storage.uris` promises, for local folders."""
 
+import fcntl
 import os
 import shutil
 import uuid
@@ -29,6 +30,11 @@ def read_text(uri: str) -> str | None:
         return None
 
 
+def read_version(uri: str) -> tuple[str | None, str]:
+    text = read_text(uri)
+    return text, text or ""
+
+
 def write_text(uri: str, text: str, new: bool) -> None:
     path = Path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +47,19 @@ def write_text(uri: str, text: str, new: bool) -> None:
             incoming.rename(path)
     finally:
         incoming.unlink(missing_ok=True)
+
+
+def replace_text(uri: str, text: str, version: str) -> None:
+    folder = Path(uri).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed, also by the end of the process
+        if read_version(uri)[1] != version:
+            raise FileExistsError(f"{uri} is another's by now")
+        write_text(uri, text, new=False)
+    finally:
+        os.close(descriptor)
 
 
 def remove(uri: str) -> None:

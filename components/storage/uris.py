@@ -42,6 +42,20 @@ def write_text(uri: str, text: str, *, new: bool = False) -> None:
     _keeper(uri).write_text(uri, text, new)
 
 
+def read_version(uri: str) -> tuple[str | None, str]:
+    """A file's text, None where there is none, and what tells this version of it from others, for `replace_text`."""
+    return _keeper(uri).read_version(uri)
+
+
+def replace_text(uri: str, text: str, version: str) -> None:
+    """Write a file that nobody has written since `read_version`. One of many writers wins.
+
+    Raises:
+        FileExistsError: somebody has.
+    """
+    _keeper(uri).replace_text(uri, text, version)
+
+
 def remove(uri: str) -> None:
     """Remove a file, or all below. Of an artifact the manifest goes first: a half-removed one is absent."""
     _keeper(uri).remove(uri)

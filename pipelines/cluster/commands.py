@@ -37,7 +37,7 @@ def upload(where: Where, options: argparse.Namespace) -> int:
 
 
 def run(where: Where, options: argparse.Namespace) -> int:
-    asked = wanted(options.preset, options.seed, options.assignments)
+    asked = wanted(options.preset, options.seed, options.champion or "", options.assignments)
     root = options.root and results.bucket_uri(options.root)
     with connected(where) as client:
         version = versions.find_version(client, options.version)
@@ -60,7 +60,8 @@ def schedule(where: Where, options: argparse.Namespace) -> int:
     if not options.cron:
         raise ValueError('schedule needs --cron, as in --cron "0 3 * * *" for each night at three, or --remove')
     cron = read_cron(options.cron)
-    asked = wanted(options.preset, options.seed, options.assignments)
+    champion = options.name if options.champion is None else options.champion
+    asked = wanted(options.preset, options.seed, champion, options.assignments)
     root = options.root and results.bucket_uri(options.root)
     with connected(where) as client:
         version = versions.find_version(client, options.version)
@@ -68,6 +69,8 @@ def schedule(where: Where, options: argparse.Namespace) -> int:
         replaced = recurring.schedule(client, options.name, cron, version, parameters, root)
     print(f"{options.name}: {cron.words}, in UTC{', instead of the schedule before' if replaced else ''}")
     print(f"runs version {version.display_name}, one at a time, and makes up for none that was missed")
+    if champion:
+        print(f"each begins from the champion {champion}, with fresh data, and replaces it if it beats it")
     print("next: " + ", ".join(f"{time:%a %Y-%m-%d %H:%M:%S}" for time in cron.next))
     return 0
 

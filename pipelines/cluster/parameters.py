@@ -6,12 +6,13 @@ from typing import Any
 from google.protobuf.json_format import ParseDict
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
+from components.champions import require_name
 from components.configuration import resolve
 from pipelines.assignments import named, plain_value
 from pipelines.engine.parameters import check_parameters, parse_parameter
 from pipelines.engine.spec import Spec
 
-OURS = ("preset", "seed", "overrides")  # of the pipeline's parameters, those that have options of their own
+OURS = ("preset", "seed", "overrides", "champion")  # of the pipeline's parameters, those that have options of their own
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,29 @@ class Wanted:
     others: dict[str, str]
 
 
-def wanted(preset: str | None, seed: int | None, assignments: list[str]) -> Wanted:
+def wanted(preset: str | None, seed: int | None, champion: str, assignments: list[str]) -> Wanted:
     """The parameters that options ask for; a name with a dot is a setting, any other a parameter of the pipeline.
+
+    Args:
+        champion: "" for none.
 
     Raises:
         ValueError: there is no such preset or setting, or a value is not allowed.
     """
     texts = dict(named(assignments))
     for name in OURS & texts.keys():
-        raise ValueError(f"{name} is not set by --set: it has options of its own, --preset, --seed and --set PART.NAME")
+        own = "--preset, --seed, --champion and --set PART.NAME"
+        raise ValueError(f"{name} is not set by --set: it has options of its own, {own}")
+    if champion:
+        require_name(champion)
+        if seed is not None:
+            raise ValueError(
+                f"--seed does not go with the champion {champion}, whose runs take fresh seeds from the clock: leave "
+                'one out, the champion with --champion ""'
+            )
     overrides = {name: plain_value(text) for name, text in texts.items() if "." in name}
     resolve("laptop" if preset is None else preset, seed or 0, overrides)
-    given = {"preset": preset, "seed": seed, "overrides": overrides or None}
+    given = {"preset": preset, "seed": seed, "overrides": overrides or None, "champion": champion or None}
     return Wanted(
         {name: value for name, value in given.items() if value is not None},
         {name: text for name, text in texts.items() if "." not in name},

@@ -19,6 +19,8 @@ from components.check import check
 from components.evaluate import evaluate
 from components.generate_data import generate_data
 from components.plan import plan
+from components.promote import promote
+from components.start import start
 from components.storage import MANIFEST, verified, writing
 from components.train_policy import train_policy
 from components.train_world_model import train_world_model
@@ -32,7 +34,8 @@ def made(tmp_path_factory):
 
 
 def test_every_component_of_the_pipeline_is_tried_here(made):
-    assert {task.name for task in (plan, generate_data, train_world_model, check, train_policy, evaluate)} == {
+    ours = (plan, start, generate_data, train_world_model, check, train_policy, evaluate, promote)
+    assert {task.name for task in ours} == {
         name.removeprefix("exec-")
         for name in yaml.safe_load((made[1]["episodes"][0].parents[4] / "pipeline.yaml").read_text())["deploymentSpec"][
             "executors"
@@ -46,6 +49,8 @@ def test_the_artifacts_are_whole(made):
         "world_model": {"weights.safetensors", "model.json", "metrics.jsonl"},
         "policy": {"weights.safetensors", "model.json", "metrics.jsonl"},
         "evaluation": {"evaluation.json", "model.gif", "policy.gif", "report.html"},
+        "initial_world_model": {"start.json"},
+        "initial_policy": {"start.json"},
     }
     for name, files in expected.items():
         assert {file.name for file in verified(paths[name]).iterdir()} == files | {MANIFEST}
@@ -78,6 +83,18 @@ def test_each_stage_is_told_only_what_it_depends_on():
     assert changed(data__timesteps=17) == {"shards", "configuration"}
 
 
+def test_the_command_that_promotes_makes_the_first_run_champion(made):
+    planned, paths = made
+    cluster = Cluster(paths["evaluation"].parents[4])
+    weights = {name: [paths[name]] for name in ("world_model", "policy", "evaluation")}
+    parameters = {"configuration": planned["configuration"], "champion": "nightly", "run_id": "tiny"}
+    _, put_out = cluster.run("promote", parameters, weights, "for-a-champion")
+    (champion,) = (path for path in (cluster.folder / "champions" / "nightly").iterdir() if path.is_dir())
+    assert verified(champion)
+    assert put_out["verdict"].read_text().startswith(f"nightly: {champion.name} is the champion now.")
+    assert paths["verdict"].read_text() == "No champion was named, and nothing is promoted.\n"
+
+
 def given(path):
     return dsl.Artifact(name=path.name, uri=str(path), metadata={})
 
@@ -85,16 +102,18 @@ def given(path):
 def test_a_dataset_of_another_worlds_size_is_refused(made, tmp_path):
     planned, paths = made
     config = {**planned["world_model"], "world_model": {**planned["world_model"]["world_model"], "size": 24}}
+    shards = [given(shard) for shard in paths["episodes"]]
     with pytest.raises(ValueError, match="the dataset's world has size 32, the world model is for size 24"):
-        train_world_model.python_func(config, [given(shard) for shard in paths["episodes"]], given(tmp_path / "a/b/c"))
+        train_world_model.python_func(config, shards, given(paths["initial_world_model"]), given(tmp_path / "a/b/c"))
 
 
 def test_a_truncated_shard_is_refused_by_name(made, tmp_path):
     planned, paths = made
     shard = Path(shutil.copytree(paths["episodes"][0], tmp_path / "shard"))
     os.truncate(shard / "frames.npy", 1000)
+    first = given(paths["initial_world_model"])
     with pytest.raises(ValueError, match=r"the artifact .*/shard is not whole: frames.npy has 1000 bytes"):
-        train_world_model.python_func(planned["world_model"], [given(shard)], given(tmp_path / "a/b/c"))
+        train_world_model.python_func(planned["world_model"], [given(shard)], first, given(tmp_path / "a/b/c"))
     assert not (tmp_path / "a").exists()
 
 

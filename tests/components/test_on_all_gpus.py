@@ -46,7 +46,7 @@ def two(monkeypatch):
 @pytest.fixture
 def shard(tmp_path):
     with writing(tmp_path / "episodes") as folder:
-        write_shard(folder, random_episodes("training", range(32), 16, World()), World())
+        write_shard(folder, [random_episodes("training", range(32), 16, World())], World())
     return tmp_path / "episodes"
 
 
@@ -57,7 +57,9 @@ def given(path):
 def learn(root, shard, start_from="", **training):
     world_model = root / "dreamblock" / "first" / "train-world-model" / "0" / "world_model"
     config = {**CONFIG, "training": {**CONFIG["training"], **training}}
-    train_world_model.python_func(config, [given(shard)], given(world_model), start_from)
+    with writing(root / "initial"):
+        pass
+    train_world_model.python_func(config, [given(shard)], given(root / "initial"), given(world_model), start_from)
     return world_model
 
 
@@ -144,7 +146,7 @@ def test_both_go_on_from_a_checkpoint_in_a_bucket_and_start_over_where_it_is_of_
 ):
     run = f"{bucket}/dreamblock/first"
     output = (str(tmp_path / "world_model"), f"{run}/train-world-model/0/world_model")
-    arguments = (CONFIG, [str(shard)], *output, "")
+    arguments = (CONFIG, [str(shard)], "", *output, "")
 
     def killed(*_):
         raise Killed
@@ -193,7 +195,7 @@ def test_what_is_told_is_the_error_and_not_that_the_other_has_gone(errors, expec
         def __call__(self, *_):
             raise ChildFailedError("the training", failures)
 
-    monkeypatch.setattr(distributed, "elastic_launch", Launcher)
+    monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", Launcher)
     with pytest.raises(expected) as told:
         on_all_gpus(learn_world_model)
     if expected is RuntimeError:

@@ -9,6 +9,7 @@ import signal
 import time
 
 import pytest
+import torch
 from cluster import Cluster
 from kfp import dsl
 from tiny_run import TINY
@@ -21,9 +22,11 @@ from components.storage import verified, writing
 from components.train_policy import train_policy
 from components.training import SECONDS
 from models.checkpoint import load_training, save_world_model
-from models.config import WorldModelConfig
+from models.config import PolicyConfig, WorldModelConfig
 from models.dataset import write_shard
 from models.losses import target_distance
+from models.policy import Policy
+from models.policy_checkpoint import save_policy
 from models.training import CHECKPOINT, METRICS, TrainingError
 from models.world_model import WorldModel
 from sim_core.episodes import random_episodes
@@ -92,11 +95,19 @@ def killed_at(when):
     return factor
 
 
-def learn(root, shard, world_model, run="first", execution="0", start_from=""):
+def learn(root, shard, world_model, run="first", execution="0", start_from="", initial=None):
     """Train the policy in a step of its own, as a run would: the artifact's folder."""
     policy = root / "dreamblock" / run / "train-policy" / execution / "policy"
-    train_policy.python_func(PLANNED["policy"], [given(shard)], given(world_model), given(policy), start_from)
+    inputs = given(world_model), given(initial or nothing(root))
+    train_policy.python_func(PLANNED["policy"], [given(shard)], *inputs, given(policy), start_from)
     return policy
+
+
+def nothing(root):
+    """No weights to begin from, as the step `start` says it."""
+    with writing(root / "initial"):
+        pass
+    return root / "initial"
 
 
 def contents(folder):
@@ -159,7 +170,7 @@ def test_a_run_to_start_from_that_is_not_there_is_refused_by_name(tmp_path, shar
     assert steps.done == 0
 
 
-@pytest.mark.parametrize("other", ["code", "episodes", "world_model"])
+@pytest.mark.parametrize("other", ["code", "episodes", "initial", "world_model"])
 def test_a_checkpoint_of_other_code_or_inputs_is_started_over_and_said(
     tmp_path, shard, world_model, steps, monkeypatch, capsys, other
 ):
@@ -168,7 +179,13 @@ def test_a_checkpoint_of_other_code_or_inputs_is_started_over_and_said(
     with pytest.raises(Killed):
         learn(tmp_path, shard, world_model)
     capsys.readouterr()
-    if other == "code":
+    initial = nothing(tmp_path)
+    if other == "initial":
+        with torch.random.fork_rng(), writing(initial) as folder:
+            save_policy(
+                folder, Policy(PolicyConfig(**PLANNED["policy"]["policy"]), WorldModelConfig()), WorldModelConfig()
+            )
+    elif other == "code":
         monkeypatch.setattr(Code, "reached", lambda self, source: {"models.policy": "edited"})
     elif other == "episodes":
         with writing(tmp_path / "episodes") as folder:
@@ -179,7 +196,7 @@ def test_a_checkpoint_of_other_code_or_inputs_is_started_over_and_said(
             save_world_model(folder, WorldModel(WorldModelConfig()), World())
         world_model = tmp_path / "world_model"
     steps.from_now_on()
-    learn(tmp_path, shard, world_model, execution="again")
+    learn(tmp_path, shard, world_model, execution="again", initial=initial)
     assert steps.done == 9
     assert f"is the checkpoint of another training: other {other}; starting over" in capsys.readouterr().err
 
@@ -263,7 +280,8 @@ def test_a_pod_that_is_told_to_stop_saves_and_its_retry_goes_on_from_there(clust
     folder = cluster.root / "checkpoints" / "train-world-model"
     reached = []
     for told in ("everybody", "the shell alone"):
-        process, _ = cluster.start("train-world-model", {"config": config}, {"episodes": [shard]}, told)
+        inputs = {"episodes": [shard], "initial": [nothing(cluster.folder)]}
+        process, _ = cluster.start("train-world-model", {"config": config}, inputs, told)
         with process:
             before = rows(folder)
             while rows(folder) == before:

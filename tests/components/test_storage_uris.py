@@ -57,6 +57,46 @@ def test_one_of_many_writers_of_a_new_file_wins(root):
     assert storage.children(root) == ["claimed"]
 
 
+def test_one_of_many_writers_who_have_read_the_same_version_replaces_it(root):
+    uri = storage.join(root, "champions", "champion.json")
+    for before in (None, "the first"):
+        text, version = storage.read_version(uri)
+        assert text == before
+
+        def replace(number: int, version=version) -> bool:
+            try:
+                storage.replace_text(uri, f"{number}", version)
+            except FileExistsError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            (winner,) = (number for number, won in enumerate(pool.map(replace, range(8))) if won)
+        assert storage.read_text(uri) == f"{winner}"
+        storage.write_text(uri, "the first")
+    assert storage.children(storage.join(root, "champions")) == ["champion.json"]
+
+
+def test_a_version_that_was_removed_is_not_replaced(root):
+    uri = storage.join(root, "champion.json")
+    storage.write_text(uri, "gone soon")
+    _, version = storage.read_version(uri)
+    storage.remove(uri)
+    with pytest.raises(FileExistsError):
+        storage.replace_text(uri, "ours", version)
+    assert storage.read_version(uri)[0] is None
+
+
+def test_a_write_whose_acknowledgement_was_lost_is_known_to_be_ours(bucket, server):
+    uri = f"{bucket}/champion.json"
+    storage.write_text(uri, "before")
+    _, version = storage.read_version(uri)
+    server.inject("lost", "upload", 0)
+    storage.replace_text(uri, "ours", version)
+    assert server.counts["upload"] == 2, "the second try met the first one's write"
+    assert storage.read_text(uri) == "ours"
+
+
 def test_an_artifact_comes_back_as_it_went(root, write, tmp_path):
     uri = storage.join(root, "run", "train", "0", "model")
     write(uri, b"whole")

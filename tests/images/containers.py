@@ -12,8 +12,8 @@ from pipelines.build import BuildConfig
 from pipelines.platform import Platform
 
 MEASURED: list[str] = []  # lines for the end of the tests
-# They talk to the bucket: for checkpoints, and for the run's record. Of all others a container has no network at all.
-STORING = {"train-world-model", "check", "train-policy", "evaluate"}
+# They talk to the bucket: for checkpoints, the run's record, champions. All others have no network at all.
+STORING = {"train-world-model", "check", "train-policy", "evaluate", "promote"}
 
 
 class Containers(Cluster):

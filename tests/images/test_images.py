@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pytest
 from cluster import whole_run
@@ -18,6 +19,13 @@ from containers import MEASURED, Containers, inside
 from tiny_run import PROJECT
 
 from components import storage
+from components.champions import Lineage, Weights
+from components.configuration import resolve
+from models.checkpoint import save_world_model
+from models.policy import Policy
+from models.policy_checkpoint import save_policy
+from models.world_model import WorldModel
+from viewer.quantities import quantity
 
 pytestmark = pytest.mark.images
 
@@ -91,6 +99,38 @@ def test_what_the_steps_put_out_is_whole(runs):
     for name in ("world_model", "policy", "evaluation"):
         assert storage.verified(paths[name])
     assert b"GIF89a" in (paths["evaluation"] / "model.gif").read_bytes()[:6]
+
+
+def test_a_container_promotes_what_beats_the_champion_in_the_bucket(runs, images, tmp_path, server):
+    paths, (evaluation, _) = runs
+    lineage = Lineage("nightly", "gs://runs/dreamblock/tiny/promote/0/metrics")
+    untrained = put_untrained(tmp_path)
+    lineage.add("0001-untrained", untrained, paths["evaluation"], {})
+    assert lineage.crown("0001-untrained", lineage.pointer())
+    containers = Containers(paths["evaluation"].parents[5], images, "runs", server.url)
+    configuration = asdict(resolve("smoke", 1, {}))
+    given = {name: [paths[name]] for name in ("world_model", "policy", "evaluation")}
+    parameters = {"configuration": configuration, "champion": "nightly", "run_id": "tiny"}
+    _, made = containers.run("promote", parameters, given, "for-a-champion")
+    champion = lineage.pointer().champion
+    assert champion.startswith("0002-tiny-")
+    assert storage.whole(f"{lineage.uri}/{champion}")
+    settle = evaluation["goal_reaching"]["controllers"]["policy"]["settle_frames_mean"]
+    said = made["verdict"].read_text()
+    assert (
+        f"nightly: {champion} is the champion now. Compared with 0001-untrained, it settles after {quantity(settle)}"
+        in said
+    )
+
+
+def put_untrained(folder):
+    """Weights as the run begins with where it begins from nothing."""
+    config = resolve("smoke", 1, {})
+    for name in ("world_model", "policy"):
+        (folder / name).mkdir()
+    save_world_model(folder / "world_model", WorldModel(config.world_model), config.world)
+    save_policy(folder / "policy", Policy(config.policy, config.world_model), config.world_model)
+    return Weights(folder / "world_model", folder / "policy")
 
 
 def test_a_step_that_fails_says_why_and_fails_its_container(images, tmp_path):

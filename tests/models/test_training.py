@@ -19,7 +19,9 @@ from torch import nn
 from models.checkpoint import load_training, save_training
 from models.config import PolicyConfig, PolicyTraining, WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset
-from models.phase import Batch, Phase
+from models.dream_figures import dream_errors
+from models.goal_figures import policy_settling
+from models.phase import GENTLE, Batch, Phase
 from models.train_policy import train_policy
 from models.train_world_model import train_world_model
 from models.training import CHECKPOINT, METRICS, OtherTraining, TrainingError, train
@@ -106,6 +108,31 @@ def test_a_training_killed_again_and_again_ends_with_the_bytes_of_one_that_was_n
     assert (broken / METRICS).read_bytes() == (straight / METRICS).read_bytes()
     for name, weights in model.state_dict().items():
         assert torch.equal(weights, resumed.state_dict()[name]), name
+
+
+def rates(folder):
+    rows = map(json.loads, (folder / METRICS).read_text().splitlines())
+    return [(row["phase"], row["step"], row["learning_rate"]) for row in rows]
+
+
+def test_a_training_that_goes_on_from_weights_does_so_gently_and_does_not_undo_what_they_have_learned(
+    dataset, tiny, world, learned, tmp_path
+):
+    model = train_world_model(tiny, SHORT, dataset, tmp_path / "from weights", start=learned.model)
+    train_world_model(tiny, SHORT, dataset, tmp_path / "from nothing")
+    assert rates(tmp_path / "from weights") == [
+        (phase, step, pytest.approx(GENTLE * rate)) for phase, step, rate in rates(tmp_path / "from nothing")
+    ]
+    before, after = (dream_errors(each, world, "validation", 100, 2, 4).mean() for each in (learned.model, model))
+    assert after < 1.1 * before
+
+    config = learned.policy.config
+    policy = train_policy(config, SHORT_POLICY, learned.model, dataset, tmp_path / "policy", start=learned.policy)
+    before, after = (
+        policy_settling(learned.model, each, world, "validation", 100, 25).mean() for each in (learned.policy, policy)
+    )
+    assert after < 1.1 * before
+    assert not all(map(torch.equal, policy.state_dict().values(), learned.policy.state_dict().values()))
 
 
 def test_a_checkpoint_holds_the_optimizer_and_the_average_too(learners, tmp_path):

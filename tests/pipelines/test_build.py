@@ -9,6 +9,8 @@ from components.check import check
 from components.evaluate import evaluate
 from components.generate_data import generate_data
 from components.plan import plan
+from components.promote import promote
+from components.start import start
 from components.train_policy import train_policy
 from components.train_world_model import train_world_model
 from pipelines.build import BuildConfig
@@ -34,10 +36,12 @@ def test_the_stages_follow_each_other(spec):
     assert {name: upstream(task) for name, task in tasks.items()} == {
         "plan": set(),
         loop: {"plan"},
-        "train-world-model": {"plan", loop},
+        "start": {"plan"},
+        "train-world-model": {"plan", loop, "start"},
         "check": {"plan", "train-world-model"},
-        "train-policy": {"plan", loop, "train-world-model", "check"},
+        "train-policy": {"plan", loop, "start", "train-world-model", "check"},
         "evaluate": {"plan", "train-world-model", "train-policy"},
+        "promote": {"plan", "train-world-model", "train-policy", "evaluate"},
     }
 
 
@@ -50,17 +54,17 @@ def test_the_data_is_made_in_parallel_one_task_a_shard(spec):
     assert task_order(spec.component(loop).dag) == ["generate-data"]
 
 
-def test_only_the_evaluation_is_never_taken_from_a_cache(path):
+def test_what_reads_the_clock_or_who_is_champion_and_the_evaluation_are_never_taken_from_a_cache(path):
     tasks = yaml.safe_load(path.read_text())["root"]["dag"]["tasks"]
     cached = {name: task.get("cachingOptions", {}).get("enableCache", False) for name, task in tasks.items()}
-    assert {name for name, yes in cached.items() if not yes} - {"for-loop-1"} == {"evaluate"}
+    assert {name for name, yes in cached.items() if not yes} - {"for-loop-1"} == {"plan", "evaluate", "promote"}
 
 
 def test_the_trainings_alone_ask_for_the_large_image(spec):
     images = {label: executor.container.image for label, executor in spec.executors.items()}
     large = {"exec-train-world-model", "exec-train-policy"}
     assert images == {label: "gpu:1" if label in large else "cpu:1" for label in spec.executors}
-    assert len(images) == 6
+    assert len(images) == 8
 
 
 def test_the_parameters_have_the_defaults_of_a_laptop_run(path):
@@ -70,6 +74,7 @@ def test_the_parameters_have_the_defaults_of_a_laptop_run(path):
         "seed": 0,
         "overrides": {},
         "start_from": "",
+        "champion": "",
         "gpu_type": "",
         "gpus": 0,
     }
@@ -87,10 +92,13 @@ def wired(wiring):
     def pipeline():
         with dsl.ParallelFor(plan(preset="smoke", seed=0, overrides={}).outputs["shards"]) as shard:
             data = generate_data(shard=shard)
-        trained = train_world_model(config={}, episodes=dsl.Collected(data.outputs["episodes"]))
+        first = start(start={}).outputs
+        trained = train_world_model(
+            config={}, episodes=dsl.Collected(data.outputs["episodes"]), initial=first["initial_world_model"]
+        )
         world_model = trained.outputs["world_model"]
         episodes = dsl.Collected(data.outputs["episodes"])
-        learned = train_policy(config={}, episodes=episodes, world_model=world_model)
+        learned = train_policy(config={}, episodes=episodes, world_model=world_model, initial=first["initial_policy"])
         wiring(dsl.Collected(data.outputs["episodes"]), world_model, learned.outputs["policy"])
 
     return pipeline
@@ -108,9 +116,23 @@ def score(world_model, policy):
         (lambda episodes, world_model, policy: score(policy, policy), "Policy", "WorldModel"),
         (lambda episodes, world_model, policy: score(world_model, world_model), "WorldModel", "Policy"),
         (
-            lambda episodes, world_model, policy: train_world_model(config={}, episodes=world_model),
+            lambda episodes, world_model, policy: train_world_model(
+                config={}, episodes=world_model, initial=world_model
+            ),
             "WorldModel",
             "Episodes",
+        ),
+        (
+            lambda episodes, world_model, policy: train_world_model(config={}, episodes=episodes, initial=policy),
+            "Policy",
+            "WorldModel",
+        ),
+        (
+            lambda episodes, world_model, policy: promote(
+                configuration={}, champion="", run_id="", world_model=world_model, policy=policy, evaluation=policy
+            ),
+            "Policy",
+            "Evaluation",
         ),
     ],
 )
@@ -125,6 +147,6 @@ def test_artifacts_where_they_belong_are_not_refused():
     def wiring(episodes, world_model, policy):
         check(config={}, world_model=world_model)
         score(world_model, policy)
-        train_world_model(config={}, episodes=episodes)
+        train_world_model(config={}, episodes=episodes, initial=world_model)
 
     assert wired(wiring)

@@ -202,7 +202,7 @@ ON_KUBERNETES = ("platforms", "kubernetes", *EXECUTORS, "exec-train-policy")
     ("document", "place"),
     [
         (0, ("root", "dag", "tasks", "plan", "componentRef")),
-        (0, ("root", "dag", "tasks", "plan", "cachingOptions", "enableCache")),
+        (0, ("root", "dag", "tasks", "start", "cachingOptions", "enableCache")),
         (0, (*EXECUTORS, "exec-plan", "container", "image")),
         (0, (*EXECUTORS, "exec-train-policy", "container", "resources", "accelerator", "resourceCount")),
         (1, (*ON_KUBERNETES, "nodeSelector")),

@@ -20,7 +20,7 @@ from pipelines.root import bucket_root
 from pipelines.write import write_pipeline
 
 TRAININGS = {"train-world-model", "train-policy"}
-STEPS = TRAININGS | {"plan", "generate-data", "check", "evaluate"}
+STEPS = TRAININGS | {"plan", "generate-data", "check", "evaluate", "start", "promote"}
 
 # The platform part of a pipeline for spot nodes, as a person would write it.
 CPU = {"activeDeadlineSeconds": "21600"}

@@ -69,15 +69,16 @@ def test_a_step_of_another_name_is_drawn_with_that_name(pipeline, tmp_path):
 
 def test_the_pipeline_says_who_takes_in_what(pipeline, tmp_path):
     svg = drawn(pipeline, tmp_path)["pipeline.svg"]
-    steps = [("plan",), ("generate data",), ("train world", "model"), ("check",), ("train policy",), ("evaluate",)]
+    steps = [("plan",), ("generate", "data"), ("start",), ("train", "world", "model"), ("check",), ("train", "policy")]
+    steps += [("evaluate",), ("promote",)]
     assert [text for text in texts(svg) if any(text in step for step in steps)][: sum(map(len, steps))] == [
         line for step in steps for line in step
     ]
-    for lane in ("episodes", "world_model", "policy", "evaluation, metrics, report"):
+    for lane in ("episodes", "world_model", "policy", "evaluation", "metrics, report"):
         assert lane in texts(svg)
-    # Of the plan's parameters each step takes its own; the world model is taken by three, the episodes by two.
+    # Of the plan's parameters each step takes its own; the world model is taken by four, the episodes by two.
     circles = re.findall(r'<circle class="(\w+)"', svg)
-    assert [circles.count(colour) for colour in ("image", "latent", "force")] == [2, 3, 1]
+    assert [circles.count(colour) for colour in ("image", "latent", "state", "loss")] == [2, 2, 4, 2]
 
 
 @pytest.mark.parametrize("name", FIGURES)

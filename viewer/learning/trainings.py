@@ -190,7 +190,7 @@ def _prepare() -> None:
 def _dataset(scratch: Path, world: World, count: int, seed: int) -> Dataset:
     shard = scratch / "data"
     shard.mkdir()
-    write_shard(shard, random_episodes("training", range(count), TIMESTEPS, world, seed), world)
+    write_shard(shard, [random_episodes("training", range(count), TIMESTEPS, world, seed)], world)
     return Dataset([shard])
 
 

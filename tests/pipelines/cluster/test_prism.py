@@ -114,7 +114,7 @@ def test_run_asks_as_the_description_wants_it(submit_to_prism):
 
 
 def test_schedule_asks_as_the_description_wants_it_replaces_and_removes(submit_to_prism):
-    code, output, errors = submit_to_prism("schedule", "nightly", "--cron", "0 3 * * *", "--seed", "3")
+    code, output, errors = submit_to_prism("schedule", "nightly", "--cron", "0 3 * * *", "--preset", "smoke")
     assert (code, errors) == (0, "")
     assert "At 03:00 every day, in UTC, instead of the schedule before" in output
     assert submit_to_prism("schedule", "nightly", "--remove")[0] == 0

@@ -6,16 +6,34 @@ from kubeflow_stand_in import FAILS, SUCCEEDS
 def test_a_schedule_is_confirmed_in_words_and_runs_one_at_a_time_without_catching_up(uploaded, submit):
     code, output, _ = submit("schedule", "nightly", "--cron", "30 3 * * 1-5", "--preset", "gpu", "--root", "gs://b-1/p")
     assert code == 0
-    first, second, third = output.splitlines()
+    first, second, champion, third = output.splitlines()
     assert first == "nightly: At 03:30 on Monday through Friday, in UTC"
     assert "one at a time, and makes up for none that was missed" in second
+    assert champion == "each begins from the champion nightly, with fresh data, and replaces it if it beats it"
     assert third.startswith("next: ")
     assert third.count("03:30:00") == 3
     (sent,) = uploaded.bodies("POST /apis/v2beta1/recurringruns")
     assert sent["trigger"] == {"cron_schedule": {"cron": "0 30 3 * * 1-5"}}
     assert (sent["no_catchup"], sent["max_concurrency"], sent["mode"]) == (True, 1, "ENABLE")
-    assert sent["runtime_config"] == {"parameters": {"preset": "gpu"}, "pipeline_root": "gs://b-1/p"}
+    assert sent["runtime_config"] == {
+        "parameters": {"preset": "gpu", "champion": "nightly"},
+        "pipeline_root": "gs://b-1/p",
+    }
     assert sent["pipeline_version_reference"]["pipeline_version_id"] == uploaded.versions[0]["pipeline_version_id"]
+
+
+def test_a_schedule_may_be_for_another_champion_or_for_none(uploaded, submit):
+    submit("schedule", "nightly", "--cron", "0 3 * * *", "--champion", "the-best")
+    code, output, _ = submit("schedule", "my runs", "--cron", "0 3 * * *", "--champion", "", "--seed", 3)
+    assert (code, "champion" in output) == (0, False)
+    sent = [one["runtime_config"]["parameters"] for one in uploaded.bodies("POST /apis/v2beta1/recurringruns")]
+    assert sent == [{"champion": "the-best"}, {"seed": 3}]
+
+
+def test_a_run_may_be_for_a_champion_too(uploaded, submit):
+    assert submit("run", "--champion", "nightly")[0] == 0
+    (run,) = uploaded.bodies("POST /apis/v2beta1/runs")
+    assert run["runtime_config"] == {"parameters": {"champion": "nightly"}}
 
 
 def test_a_schedule_of_the_same_name_is_replaced_and_there_is_never_none(uploaded, submit):
