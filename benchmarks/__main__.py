@@ -16,7 +16,8 @@ from benchmarks.report import Machine, as_json, document, machine, read_json, ta
 # The groups, modules of this package, in the order of the tables, and what is above each.
 GROUPS = {
     "simulator": "Simulator",
-    "feeding": "Training",
+    "training": "Training",
+    "feeding": "Feeding the trainer",
     "threads": "Threads",
     "evaluation": "Evaluation",
     "runner": "In-process runner",
@@ -24,13 +25,16 @@ GROUPS = {
     "quality": "From nothing to a policy",
     "growth": "Growth",
 }
+ON_GPU = "gpu"  # a group of its own, for a machine that has one
 DOCS = Path(__file__).parents[1] / "docs"
 GPU = "performance-gpu.json"  # in DOCS, of a machine that has one
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; by default all of these")
+    parser.add_argument(
+        "groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}, by default all of these, or {ON_GPU}"
+    )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the rows into this file, for another machine")
     options = parser.parse_args(arguments)
     try:
@@ -52,10 +56,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def known(name: str) -> str:
     """The name of a group that there is; else a ValueError with the nearest."""
-    if name in GROUPS:
+    groups = [*GROUPS, ON_GPU]
+    if name in groups:
         return name
-    nearest = get_close_matches(name, GROUPS, n=1, cutoff=0)[0]
-    raise ValueError(f"there is no group {name!r}, the nearest of {', '.join(GROUPS)} is {nearest!r}")
+    nearest = get_close_matches(name, groups, n=1, cutoff=0)[0]
+    raise ValueError(f"there is no group {name!r}, the nearest of {', '.join(groups)} is {nearest!r}")
 
 
 def measured(group: str) -> Iterator[Row | Plot]:

@@ -4,9 +4,11 @@ Whole-pixel dreams are held against the Bayes floor as well.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from models.bayes_floor import bayes_floor
 from models.config import EvaluationConfig
@@ -14,7 +16,7 @@ from models.dream_figures import compare_dreams
 from models.evaluation import evaluate
 from models.policy import Policy
 from models.world_model import WorldModel
-from sim_core.episodes import random_episodes
+from sim_core.episodes import Episodes, random_episodes
 from sim_core.world import World
 
 
@@ -39,10 +41,18 @@ def floor_figures(
     model: WorldModel, world: World, which: str, config: EvaluationConfig, context: int
 ) -> dict[str, list[float]]:
     """The Bayes floor and how far above it the dreams are."""
-    episodes = random_episodes(which, range(config.episodes), context + config.horizon - 1, world)
-    floor = bayes_floor(episodes, which, context, world)
+    episodes, floor = _floor(which, config.episodes, context, config.horizon, world)
     error, _ = compare_dreams(model, episodes, context, world)
     return {
         "bayes_floor_px": floor.mean(axis=(0, 2)).tolist(),
         "bayes_ratio": np.sqrt((error**2).mean(axis=(0, 2)) / (floor**2).mean(axis=(0, 2))).tolist(),
     }
+
+
+@cache
+def _floor(
+    which: str, count: int, context: int, horizon: int, world: World
+) -> tuple[Episodes, Float[np.ndarray, "episodes horizon frame"]]:
+    """Episodes and the Bayes floor of each. It takes minutes, and is the same for all weights."""
+    episodes = random_episodes(which, range(count), context + horizon - 1, world)
+    return episodes, bayes_floor(episodes, which, context, world)

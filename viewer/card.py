@@ -65,6 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
         "-o", "--output", metavar="FOLDER", type=Path, required=True, help="such as pretrained/coverage"
     )
     parser.add_argument("--commit", required=True, help="of the code that the runs were trained with")
+    parser.add_argument("--machine", help="that the runs were trained on, by default this one")
+    parser.add_argument("--how", help="the weights were made, where it was not by one command alone")
     parser.add_argument("--episodes", type=int, default=1000, help="audit episodes to score, by default 1000")
     options = parser.parse_args(arguments)
     prepare()
@@ -74,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(str(error))
     chosen = min(range(len(seeds)), key=lambda i: seeds[i]["validation_px"])
     ship(options.runs[chosen], options.output)
-    facts = {"commit": options.commit, "machine": machine()}
+    facts = {"commit": options.commit, "machine": options.machine or machine(), "how": options.how}
     few = first_few(options.output)
     card = {"schema": 1, **facts, "chosen": chosen, "seeds": seeds, "figures": seeds[chosen]["figures"], "first": few}
     (options.output / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
@@ -91,7 +93,7 @@ def scored(run: Path, config: EvaluationConfig) -> dict[str, Any]:
     return {
         "seed": record["parameters"]["seed"],
         "run": {key: record["parameters"][key] for key in ("preset", "overrides")},
-        "cpu_seconds": cpu_seconds(run),
+        "seconds": seconds(run),
         "parameters": {
             name: sum(weight.numel() for weight in part.parameters())
             for name, part in (("world_model", model), ("policy", policy))
@@ -101,13 +103,13 @@ def scored(run: Path, config: EvaluationConfig) -> dict[str, Any]:
     }
 
 
-def cpu_seconds(run: Path) -> dict[str, float]:
+def seconds(run: Path) -> dict[str, float]:
     """What each step of a run took, where it was run: a step may be taken from an earlier run beside this one."""
     spent: dict[str, float] = {}
     for task in json.loads((run / "run.json").read_text(encoding="utf-8"))["tasks"]:
         name, earlier = task["name"], task["cached_from"]
-        seconds = cpu_seconds(run.with_name(earlier))[name] if earlier else task["cpu_seconds"]
-        spent[name] = round(spent.get(name, 0) + (0 if earlier and name in spent else seconds), 1)
+        took = seconds(run.with_name(earlier))[name] if earlier else task["seconds"]
+        spent[name] = round(spent.get(name, 0) + (0 if earlier and name in spent else took), 1)
     return spent
 
 
@@ -142,7 +144,8 @@ def page(card: Mapping[str, Any], folder: Path) -> str:
     world = load_world(folder / "world_model")
     overrides = "".join(f" --set {name}={value}" for name, value in chosen["run"]["overrides"].items())
     names = [str(seed["seed"]) for seed in seeds]
-    spent = [sum(seed["cpu_seconds"].values()) / 60 for seed in seeds]
+    spent = [sum(seed["seconds"].values()) / 60 for seed in seeds]
+    command = f"`python local_runner.py --preset {chosen['run']['preset']} --seed N{overrides}`"
     return Template((files("viewer") / "templates" / "card.md").read_text("utf-8")).substitute(
         raster=world.raster.capitalize(),
         raster_words=RASTERS[world.raster],
@@ -154,10 +157,10 @@ def page(card: Mapping[str, Any], folder: Path) -> str:
         parameters_world_model=f"{chosen['parameters']['world_model']:,}",
         parameters_policy=f"{chosen['parameters']['policy']:,}",
         data="frames and forces of random episodes, made by the run; no state of the simulator is seen",
-        command=f"python local_runner.py --preset {chosen['run']['preset']} --seed N{overrides}",
+        training=f"{command}. {card['how']}" if card["how"] else command,
         commit=card["commit"],
         machine=card["machine"],
-        time=f"{', '.join(f'{minutes:.0f}' for minutes in spent)} CPU-minutes for the whole run of each seed",
+        time=f"{', '.join(f'{minutes:.0f}' for minutes in spent)} minutes for the run of each seed",
         card_command=f"python -m viewer.card RUN RUN RUN --commit COMMIT -o {folder}",
         episodes=chosen["figures"]["episodes"],
         few=FEW,

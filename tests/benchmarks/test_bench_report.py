@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.__main__ import DOCS, GPU, GROUPS, main
+from benchmarks.__main__ import DOCS, GPU, GROUPS, ON_GPU, main
 from benchmarks.measure import Plot, Row
 from benchmarks.report import as_json, document, machine, read_json, table
 from viewer.plots import growth_plot
@@ -107,7 +107,7 @@ def test_a_group_is_measured_by_the_command():
 
 def test_every_group_is_a_module_and_every_module_a_group():
     modules = {file.stem for file in (DOCS.parent / "benchmarks").glob("*.py")}
-    assert modules == {"__init__", "__main__", "measure", "report", *GROUPS}
+    assert modules == {"__init__", "__main__", "measure", "report", ON_GPU, *GROUPS}
 
 
 def test_the_document_has_all_groups_and_the_plot_that_it_shows():

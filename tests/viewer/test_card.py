@@ -24,8 +24,8 @@ def runs(tmp_path, monkeypatch):
         artifacts = {name: {"uri": str(folder / name)} for name in ("world_model", "policy")}
         earlier = f"seed-{seed - 1}" if seed == 2 else None
         tasks = [
-            {"name": "train", "cpu_seconds": 60.0 * (seed + 1), "cached_from": earlier, "artifacts": artifacts},
-            {"name": "judge", "cpu_seconds": 60.0, "cached_from": None, "artifacts": {}},
+            {"name": "train", "seconds": 60.0 * (seed + 1), "cached_from": earlier, "artifacts": artifacts},
+            {"name": "judge", "seconds": 60.0, "cached_from": None, "artifacts": {}},
         ]
         parameters = {"preset": "smoke", "seed": seed, "overrides": {"data.episodes": 64}}
         (folder / "run.json").write_text(json.dumps({"tasks": tasks, "parameters": parameters}))
@@ -54,7 +54,7 @@ def test_the_best_seed_on_validation_is_shipped_and_all_are_reported(runs, tmp_p
     assert "| seed 2 " in page
     assert "`python local_runner.py --preset smoke --seed N --set data.episodes=64`" in page
     assert "abc1234" in page
-    assert "2, 3, 3 CPU-minutes" in page
+    assert "2, 3, 3 minutes" in page
     assert "by the least error of 4 validation dreams at horizon 10 (3.00, 1.00, 2.00 px)" in page
     assert "$" not in page
 
