@@ -14,8 +14,8 @@ from sim_core.raster import render
 from sim_core.world import State, World, simulate
 
 # What is rendered at once: raster, type, blocks and timesteps; and the shares of the limit that it must and may reach.
-# 8 timesteps of 1024 blocks write 32 MiB, as 1 of 8192 does; the 4 MiB of one timestep fit into the caches, where a copy
-# is several times as fast. Both are shown.
+# 8 timesteps of 1024 blocks write 32 MiB, as 1 of 8192 does; the 4 MiB of one timestep fit into the caches, where a
+# copy is several times as fast. Both are shown.
 RENDERED = (
     ("pixel", np.uint8, 1024, 8, 0.45, 0.8),
     ("pixel", np.uint8, 8192, 1, 0.45, 0.8),
