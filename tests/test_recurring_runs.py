@@ -31,20 +31,27 @@ SETTINGS = {
     "world_model.lstm": 16,
     "world_model.mlp": 32,
     "world_model.memory": 2,
-    "world_model_training.autoencoder_steps": 200,
-    "world_model_training.dynamics_steps": 150,
-    "world_model_training.dynamics_batch": 64,
-    "world_model_training.decoder_steps": 50,
-    "world_model_training.horizons": "[2,3,4]",
+    "world_model_training.autoencoder_steps": 300,
+    "world_model_training.dynamics_steps": 300,
+    "world_model_training.dynamics_batch": 128,
+    "world_model_training.decoder_steps": 100,
+    "world_model_training.horizons": "[2,4,6]",
     "world_model_training.average": 0.98,
-    "policy_training.steps": 250,
+    "policy.hidden": 32,
+    "policy_training.steps": 200,
     "policy_training.horizon": 6,
-    "policy_training.batch": 32,
     "policy_training.average": 0.98,
-    "evaluation.episodes": 200,
-    "evaluation.timesteps": 25,
+    "evaluation.episodes": 100,
+    "evaluation.timesteps": 50,
 }
-WORSE = {"policy_training.steps": 20, "policy_training.rate": 1}
+# A policy that is hardly trained, and of another architecture, for which nothing is taken from the champion's.
+WORSE = {
+    "world_model_training.autoencoder_steps": 10,
+    "world_model_training.dynamics_steps": 10,
+    "world_model_training.decoder_steps": 5,
+    "policy.hidden": 8,
+    "policy_training.steps": 5,
+}
 
 
 class Recurring:
@@ -103,6 +110,7 @@ def test_three_runs_go_on_from_the_champion_are_promoted_if_better_and_a_worse_o
     promoted, champion, _ = recurring.run("worse", **WORSE)
     told += [line for line in capsys.readouterr().out.splitlines() if line.startswith("nightly: ")]
     assert (promoted["promoted"], champion) == (0, before)
+    assert promoted["settle_frames_saved"] < -10, "it is worse indeed"
     assert f"nightly: {before} stays the champion" in told[-1]
     print("\n".join(told))
 
