@@ -78,9 +78,9 @@ def test_editing_the_policy_runs_the_policy_and_what_follows(tmp_path):
         source.write("\n# edited\n")
     _, said = done(start(command(tmp_path, "second"), project))
     taken = [stage for stage, run in sources(tmp_path, "second") if run == "first"]
-    assert taken == ["generate-data", "generate-data", "start", "train-world-model", "check"]
+    assert taken == ["generate-data", "generate-data", "train-world-model", "check"]
     ran = [stage for stage, run in sources(tmp_path, "second") if run is None]
-    assert ran == ["plan", "train-policy", "evaluate", "promote"]
+    assert ran == ["plan", "start", "train-policy", "evaluate", "promote"]
     assert "train-world-model/0: taken from first" in said
     assert weights(tmp_path, "second") == weights(tmp_path, "first")
 
