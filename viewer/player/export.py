@@ -1,7 +1,7 @@
 """A world model and a policy as one JSON object: what they compute, and the memory in which a page computes it.
 
-    {"past": observations to filter, "memory": numbers, "constants": base64 of float32 and of float64, which come first,
-     "functions": {name: {"inputs": [[place, length]], "outputs": [[place, length]], "operations": [operation]}}}
+    {"past": observations to filter, "memory": numbers, "constants": base64 of float16, of float32 and of float64, which
+     come first, "functions": {name: {"inputs": [[place, length]], "outputs": [[place, length]], "operations": [operation]}}}
 
 An operation of `viewer.player.trace` is {"kind": "map" or "reduce" or "contract", "function": str, "shape": [length of
 each axis], "views": [[place of the first number, stride of each axis]], the written one first}, or {"kind": "convolve",
@@ -22,7 +22,8 @@ from models.policy import Policy, encode_target
 from models.world_model import DreamState, WorldModel
 from viewer.player.trace import Convolution, Function, Operation, Trace, memory, trace
 
-CONSTANT_TYPES = (torch.float32, torch.float64)  # a weight is the first; what was computed of weights seldom fits
+# A weight is the first, other constants of the networks the second; what was computed of weights seldom fits.
+CONSTANT_TYPES = (torch.float16, torch.float32, torch.float64)
 WRITTEN = len(CONSTANT_TYPES)  # the group of what is no constant
 
 
@@ -35,9 +36,8 @@ def export(model: WorldModel, policy: Policy) -> dict[str, Any]:
     Raises:
         ValueError: the networks hold an operation that the page does not know.
     """
-    # In double precision, for a long dream is chaotic: in single, page and PyTorch would part within 50 timesteps.
-    dreamer, actor = copy.deepcopy((model, policy))
-    both = nn.ModuleList([dreamer, actor]).double().eval().requires_grad_(False)
+    dreamer, actor = for_page(model, policy)
+    both = nn.ModuleList([dreamer, actor])
     core, parts = dreamer.core, len(DreamState._fields)
     start = core.initial(1)
     frame = (model.config.size, model.config.size)
@@ -57,6 +57,19 @@ def export(model: WorldModel, policy: Policy) -> dict[str, Any]:
     return {"past": model.config.memory, **pack(trace(both, functions))}
 
 
+def for_page(model: WorldModel, policy: Policy) -> tuple[WorldModel, Policy]:
+    """The networks as the page has them: weights of half precision, everything computed in double.
+
+    Halves keep a page with the largest preset's networks below 4 MB, and move its dreams less than another seed of the
+    training does. But a long dream is chaotic: computed in single precision, page and PyTorch part within 50 timesteps.
+    """
+    both = nn.ModuleList(copy.deepcopy((model, policy))).eval().requires_grad_(False)
+    for weight in both.parameters():
+        weight.copy_(weight.half())
+    dreamer, actor = both.double()
+    return dreamer, actor  # type: ignore[return-value]  # a ModuleList forgets what it holds
+
+
 def pack(traces: dict[str, Trace]) -> dict[str, Any]:
     """The functions in one memory: the constants, of which each is there once, and then what is written."""
     used, written = [], set()
@@ -66,7 +79,7 @@ def pack(traces: dict[str, Trace]) -> dict[str, Any]:
     whole = {memory(tensor): _whole(tensor) for tensor in used}
     groups = {key: WRITTEN if key in written else _narrowest(numbers) for key, numbers in whole.items()}
     places: dict[int, int] = {}
-    constants: tuple[dict[bytes, int], ...] = ({}, {})
+    constants: tuple[dict[bytes, int], ...] = tuple({} for _ in CONSTANT_TYPES)
     size = 0
     for key in sorted(whole, key=lambda key: groups[key]):
         place = size

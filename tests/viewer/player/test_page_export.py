@@ -50,8 +50,8 @@ def test_weights_that_two_functions_share_are_in_the_page_once():
     for parameter in parameters:
         nn.init.normal_(parameter)
     weights = sum(parameter.numel() for parameter in parameters)
-    singles, _ = export(model, policy)["constants"]
-    assert len(base64.b64decode(singles)) / 4 == pytest.approx(weights, rel=0.02)
+    halves, _, _ = export(model, policy)["constants"]
+    assert len(base64.b64decode(halves)) / 2 == pytest.approx(weights, rel=0.02)
 
 
 def test_a_world_that_the_networks_were_not_made_for_is_refused():

@@ -6,7 +6,6 @@ Both in double precision on the same weights: a dream is chaotic at the walls, s
 implementations of the same network part within 50 timesteps.
 """
 
-import copy
 import json
 
 import numpy as np
@@ -22,7 +21,7 @@ from sim_core.episodes import random_goals
 from sim_core.raster import render
 from sim_core.world import State, World, simulate
 from viewer.player import page_script
-from viewer.player.export import pack
+from viewer.player.export import for_page, pack
 from viewer.player.trace import trace
 
 pytestmark = pytest.mark.browser
@@ -57,14 +56,13 @@ def dream_in_page(page, observations, forces):
 
 
 def dream_in_torch(model, observations, forces):
-    double = copy.deepcopy(model).double()
     observations, forces = (torch.from_numpy(each).double() for each in (observations, forces))
-    latents = double.encode(observations)
-    state = double.filter(latents[None], forces[None, : len(latents)])
+    latents = model.encode(observations)
+    state = model.filter(latents[None], forces[None, : len(latents)])
     dreamt = []
     for force in forces[len(latents) :]:
-        state = double.core.imagine(state, force[None])
-        frames = double.decode(double.core.latent(state)).sigmoid()
+        state = model.core.imagine(state, force[None])
+        frames = model.decode(model.core.latent(state)).sigmoid()
         dreamt.append(torch.cat([*(part[0] for part in state), frames.flatten()]))
     return torch.stack(dreamt).numpy()
 
@@ -91,7 +89,7 @@ def test_a_dream_of_200_timesteps_on_the_forces_of_a_play_is_that_of_torch(open_
     observations = render(path, world)
     forces = played_forces(model, policy, observations, world)
     found = dream_in_page(open_page(trained_page), observations, forces)
-    expected = dream_in_torch(model, observations, forces)
+    expected = dream_in_torch(for_page(model, policy)[0], observations, forces)
     assert expected[:, -4096:].reshape(TIMESTEPS, 4, -1).sum(-1).min() > 12, "a block all the while"
     assert np.abs(found - expected).max() < 1e-4
 
@@ -99,6 +97,9 @@ def test_a_dream_of_200_timesteps_on_the_forces_of_a_play_is_that_of_torch(open_
 @torch.no_grad()
 def test_the_policy_in_the_page_drives_as_it_does_in_python(open_page, trained, trained_page):
     model, policy, world = trained
+    model, policy = for_page(model, policy)
+    model.float()
+    policy.float()
     start, target = random_goals("evaluation", range(3), world)
     image = render(target, world)
     positions, forces = drive_policy(model, policy, start, image, 50, world)
@@ -130,7 +131,7 @@ def test_the_policy_in_the_page_drives_as_it_does_in_python(open_page, trained, 
 
 @torch.no_grad()
 def test_each_function_is_that_of_torch(open_page, untrained, untrained_page):
-    model, policy = (copy.deepcopy(each).double() for each in untrained)
+    model, policy = for_page(*untrained)
     config = model.config
     page = open_page(untrained_page)
     state = [torch.randn(1, n, dtype=torch.float64) for n in (config.state, config.lstm, config.lstm)]

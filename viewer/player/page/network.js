@@ -35,14 +35,23 @@ const FUNCTIONS = {
 };
 const PLANS = { map: planMap, reduce: planReduce, contract: planContract, convolve: planConvolution };
 
+// The number that the bits of a float16 stand for: older browsers have no Float16Array.
+function ofHalf(bits) {
+  const exponent = (bits >> 10) & 31;
+  const fraction = (bits & 1023) / 1024;
+  const size = exponent ? (1 + fraction) * 2 ** (exponent - 15) : fraction * 2 ** -14;
+  return bits & 0x8000 ? -size : size;
+}
+
 // {name: function of arrays that returns arrays}. What is returned is overwritten by the function's next call.
 function readNetworks(program) {
   const memory = new Float64Array(program.memory);
-  const [singles, doubles] = program.constants.map(
+  const [halves, singles, doubles] = program.constants.map(
     (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer,
   );
-  memory.set(new Float32Array(singles));
-  memory.set(new Float64Array(doubles), singles.byteLength / 4);
+  memory.set(Float64Array.from(new Uint16Array(halves), ofHalf));
+  memory.set(new Float32Array(singles), halves.byteLength / 2);
+  memory.set(new Float64Array(doubles), halves.byteLength / 2 + singles.byteLength / 4);
   const networks = {};
   for (const [name, { inputs, outputs, operations }] of Object.entries(program.functions)) {
     const steps = operations.map((operation) => PLANS[operation.kind](memory, operation));
