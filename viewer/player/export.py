@@ -1,7 +1,7 @@
 """A world model and a policy as one JSON object: what they compute, and the memory in which a page computes it.
 
     {"past": observations to filter, "memory": numbers, "constants": base64 of float16, of float32 and of float64, which
-     come first, "functions": {name: {"inputs": [[place, length]], "outputs": [[place, length]], "operations": [operation]}}}
+     come first, "functions": {name: {"inputs": [[place, length]], "outputs": [[place, length]], "operations": [...]}}}
 
 An operation of `viewer.player.trace` is {"kind": "map" or "reduce" or "contract", "function": str, "shape": [length of
 each axis], "views": [[place of the first number, stride of each axis]], the written one first}, or {"kind": "convolve",
