@@ -35,6 +35,8 @@ def test_help_answers_at_once_and_loads_no_library():
         (["run", "--set", "data.episodes"], "--set takes NAME=VALUE, got 'data.episodes'"),
         (["run", "--set", "seed=3"], "seed is not set by --set"),
         (["run", "--root", "/tmp/runs"], "lie in a bucket, gs://bucket/prefix, got '/tmp/runs'"),
+        (["run", "--root", "gs://My-Dreams/runs"], "the name of a bucket is 3 to 63 of a-z, 0-9, -, _ and .,"),
+        (["fetch", "--root", "gs://goog-dreams"], "has no google in it, got 'goog-dreams'"),
         (["run", "--set", "champion=nightly"], "champion is not set by --set"),
         (["run", "--champion", "a/b"], "a champion's name is made of letters, digits, dots, dashes and underscores"),
         (["run", "--champion", "nightly", "--seed", "3"], "--seed does not go with the champion nightly"),
