@@ -118,7 +118,7 @@ def test_nobody_to_ask_is_no_confirmation(cloud):
         (
             ["--type", "nvidia-h200-141gb", "--count", "8"],
             "",
-            "says nothing of a3-ultragpu-8g and nvidia-h200-141gb in us-c",
+            "says nothing of a3-ultragpu-8g and nvidia-h200-141gb and hyperdisk-balanced-gib in us-c",
         ),
         ([], "europe-west4-b", "costs an unknown sum (1 x g2-standard-8 unknown, 1 x nvidia-l4 unknown"),
     ],
@@ -126,6 +126,21 @@ def test_nobody_to_ask_is_no_confirmation(cloud):
 def test_a_gpu_nodes_price_is_the_tables_or_unknown(cloud, arguments, zone, said):
     done = cloud.run("gpus", "up", *arguments, "--dry-run", GKE_ZONE=zone)
     assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("type", "count", "disk"),
+    [
+        ("nvidia-l4", "1", "pd-balanced"),
+        ("nvidia-h100-80gb", "8", "pd-balanced"),
+        ("nvidia-h200-141gb", "8", "hyperdisk-balanced"),
+        ("nvidia-b200", "8", "hyperdisk-balanced"),
+        ("nvidia-rtx-pro-6000", "1", "hyperdisk-balanced"),
+    ],
+)
+def test_a_machine_gets_a_disk_that_it_takes(cloud, type, count, disk):
+    done = cloud.run("gpus", "up", "--type", type, "--count", count, "--dry-run")
+    assert f"--disk-type={disk} " in done.stdout
 
 
 def test_each_price_has_a_source_and_a_date():
