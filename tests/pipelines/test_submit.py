@@ -1,5 +1,7 @@
 """Help, and mistakes that need no cluster to be found: python -m pytest tests/pipelines/test_submit.py"""
 
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.submit import main
+from pipelines.submit import EXAMPLES, main, parse
 
 PROJECT = Path(__file__).parents[2]
 
@@ -78,3 +80,11 @@ def test_an_option_that_no_command_has_is_refused(capsys):
         main(["run", "--sed", "3"])
     assert refused.value.code == 2
     assert "unrecognized arguments: --sed 3" in capsys.readouterr().err
+
+
+def test_each_example_and_each_command_of_the_how_to_is_one_that_there_is():
+    how_to = (PROJECT / "docs" / "gke.md").read_text()
+    given = [re.findall(r"(?m)^ +python -m pipelines\.submit (.+)$", text) for text in (EXAMPLES, how_to)]
+    for lines in given:
+        parsed = [parse(shlex.split(line)) for line in lines]
+        assert {"upload", "run", "schedule", "fetch"} <= {options.command for options in parsed}
