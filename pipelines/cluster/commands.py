@@ -148,8 +148,9 @@ def _asked_for(where: Where, options: argparse.Namespace, root: str | None) -> t
         if options.run:
             found = runs.find(client, options.run)
         else:
-            by = recurring.find(client, options.recurring)[0].recurring_run_id if options.recurring else None
-            found = runs.latest_success(client, by)
+            named = recurring.find(client, options.recurring) if options.recurring else []
+            by = [one for schedule in named for one in recurring.ids(schedule)]
+            found = runs.latest_success(client, by if options.recurring else None)
         return found, root or bucket_root(runs.root(client, found))
 
 
