@@ -20,7 +20,7 @@ from kfp_server_api.exceptions import ApiException
 from pipelines.cluster.errors import ClusterError
 from pipelines.cluster.port_forward import port_forward
 
-DEADLINE = 3.5  # seconds until a host that does not answer is called unreachable
+DEADLINE = 2.5  # seconds until a host that does not answer is called unreachable: with what kfp takes to start, below 5
 TIMEOUT = (4.0, 30.0)  # seconds for a connection, and for an answer, once it has answered
 SERVICE = "http://ml-pipeline.{namespace}.svc.cluster.local:8888"  # Kubeflow Pipelines, from inside the cluster
 INSIDE = "KUBERNETES_SERVICE_HOST"  # set in each pod by Kubernetes
