@@ -57,6 +57,8 @@ if [[ -z $machine ]]; then
   [[ $counts != *,* ]] || counts="${counts%, *} or ${counts##*, }"
   refuse "--count must be $counts for $type, got $count"
 fi
+[[ $machine != a3-highgpu-[124]g || $spot == yes ]] ||
+  refuse "Google gives nodes with 1, 2 or 4 $type on spot only: add --spot"
 case $machine in
   a3-ultragpu-* | a4-* | g4-*) disk=hyperdisk-balanced ;; # which take no Persistent Disk
   *) disk=pd-balanced ;;
