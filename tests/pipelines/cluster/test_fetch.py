@@ -112,6 +112,10 @@ def test_without_a_cluster_the_bucket_is_enough(bucket, fetch, tmp_path, monkeyp
     code, _, errors = fetch("teh-run", "--root", f"{bucket}/prefix")
     assert code == 2
     assert f"there is no run 'teh-run' in {bucket}/prefix: the nearest of 1 is the-run" in errors
+    storage.write_text(f"{bucket}/prefix/dreamblock/going/checkpoints/train-policy/0/training.safetensors", "some")
+    code, _, errors = fetch("going", "--root", f"{bucket}/prefix")
+    assert code == 2
+    assert f"the run going has no films in {bucket}/prefix: it goes on, or has failed" in errors
 
 
 def test_of_a_step_that_was_tried_again_the_whole_try_is_taken(cluster, bucket, lies, fetch, tmp_path):
