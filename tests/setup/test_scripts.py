@@ -309,9 +309,8 @@ def test_the_scripts_are_clean():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.long
-@pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed")
-def test_every_flag_is_one_of_the_real_gcloud(stages, cloud):
+def flags_by_command(cloud, stages, program):
+    """What the scripts run of a program, up and down again and once with another size of a pool."""
     for verb, scripts in (("up", list(SCRIPTS)), ("down", list(reversed(SCRIPTS)))):
         for script in scripts:
             cloud.run(script, verb, *SCRIPTS[script], "--yes")
@@ -319,10 +318,26 @@ def test_every_flag_is_one_of_the_real_gcloud(stages, cloud):
     cloud.run("gpus", "up", *SCRIPTS["gpus"], "--max-nodes", "2", "--yes")
     used: dict[tuple[str, ...], set[str]] = {}
     for words in cloud.log():
-        if words[0] == "gcloud":
+        if words[0] == program:
             end = next(n for n, word in enumerate(words) if word in VERBS) + 1
-            flags = {word.split("=")[0] for word in words if word.startswith("--")}
-            used.setdefault(tuple(words[:end]), set()).update(flags - WIDE)
+            command = tuple(word for word in words[:end] if not word.startswith("--"))
+            used.setdefault(command, set()).update(word.split("=")[0] for word in words if word.startswith("--"))
+    return used
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_every_flag_is_one_of_the_real_kubectl(stages, cloud):
+    used = flags_by_command(cloud, stages, "kubectl")
+    assert {words[1] for words in used} == {"apply", "annotate", "config", "delete", "get", "wait"}
+    for command, flags in used.items():
+        helps = [subprocess.check_output(words, text=True) for words in ([*command, "--help"], ["kubectl", "options"])]
+        assert flags <= set(re.findall(r"--[a-z-]+", "".join(helps))), command
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed")
+def test_every_flag_is_one_of_the_real_gcloud(stages, cloud):
+    used = {command: flags - WIDE for command, flags in flags_by_command(cloud, stages, "gcloud").items()}
     assert len(used) > 30
 
     def unknown(command):
