@@ -53,6 +53,8 @@ def run(where: Where, options: argparse.Namespace) -> int:
 
 
 def schedule(where: Where, options: argparse.Namespace) -> int:
+    if options.remove and options.cron:
+        raise ValueError("--cron starts a recurring run and --remove ends it: give one of them")
     if options.remove:
         with connected(where) as client:
             recurring.unschedule(client, options.name)

@@ -45,6 +45,7 @@ def test_help_answers_at_once_and_loads_no_library():
         (["schedule", "my runs", "--cron", "0 3 * * *"], "a champion's name is made of letters, digits, dots"),
         (["schedule", "nightly", "--cron", "0 3 * * *", "--seed", "3"], "--seed does not go with the champion nightly"),
         (["schedule", "nightly"], 'schedule needs --cron, as in --cron "0 3 * * *"'),
+        (["schedule", "nightly", "--cron", "0 3 * * *", "--remove"], "and --remove ends it: give one of them"),
         (["schedule", "nightly", "--cron", "0 0 30 2 *"], "the cron '0 0 30 2 *' never fires"),
         (["fetch", "some-run", "--recurring", "nightly"], "not both"),
         (["list", "--host", "kubeflow.example"], "begins with http:// or https://, got 'kubeflow.example'"),
