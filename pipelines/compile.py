@@ -44,13 +44,20 @@ def main(arguments: list[str] | None = None) -> int:
     cluster.add_argument("--image-gpu", metavar="IMAGE", help="for the trainings; by default as in images/lock.json")
     cluster.add_argument("--allow-mutable-tag", action="store_true", help="take an image that is not named by digest")
     cluster.add_argument("--root", metavar="GS_URI", help="where runs lie; by default the cluster's own root")
-    cluster.add_argument("--gpu-type", metavar="TYPE", help=f"of the trainings; {Platform.gpu_type}")
-    cluster.add_argument("--gpus", metavar="N", type=int, help=f"of them for each training; {Platform.gpus}")
+    cluster.add_argument("--gpu-type", metavar="TYPE", help=f"for the trainings; by default {Platform.gpu_type}")
+    cluster.add_argument(
+        "--gpus", metavar="N", type=int, help=f"how many of them each training gets; by default {Platform.gpus}"
+    )
     nodes = cluster.add_mutually_exclusive_group()
     nodes.add_argument("--spot", action="store_true", default=None, help="train on spot nodes")
-    nodes.add_argument("--on-demand", dest="spot", action="store_false", help="do not; the default")
+    nodes.add_argument(
+        "--on-demand", dest="spot", action="store_false", help="train on nodes that nobody takes back; the default"
+    )
     cluster.add_argument(
-        "--max-hours", metavar="N", type=float, help=f"after which a try of a step is ended; {Platform.max_hours}"
+        "--max-hours",
+        metavar="N",
+        type=float,
+        help=f"after which a try of a step is ended; by default {Platform.max_hours}",
     )
     cluster.add_argument(
         "--k8s-manifest", action="store_true", help="write Kubernetes objects for kubectl apply, not for an upload"

@@ -33,7 +33,7 @@ def write_pipeline(path: Path, config: BuildConfig, *, manifest: bool = False) -
             Compiler().compile(pipeline, str(compiled))
             validate(compiled)
             if manifest:
-                content = json.dumps(_documents(compiled), sort_keys=True)
+                content = json.dumps(documents(compiled), sort_keys=True)
                 options = KubernetesManifestOptions(
                     pipeline_version_name=f"{pipeline.name}-{hashlib.sha256(content.encode()).hexdigest()[:10]}",
                     namespace="kubeflow",
@@ -50,7 +50,7 @@ def write_pipeline(path: Path, config: BuildConfig, *, manifest: bool = False) -
 
 def validate(path: Path) -> None:
     """Raise ValueError for a field that KFP's messages do not have; its backend would pass over it in silence."""
-    spec, *platform = _documents(path)
+    spec, *platform = documents(path)
     if platform:  # whose module brings all of kubernetes
         from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
     try:
@@ -65,5 +65,6 @@ def validate(path: Path) -> None:
         raise ValueError(f"the compiled pipeline is not valid: {error}") from error
 
 
-def _documents(path: Path) -> list[dict[str, Any]]:
+def documents(path: Path) -> list[dict[str, Any]]:
+    """Those of a compiled pipeline: its spec and, where it asks anything of a platform, that."""
     return list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))

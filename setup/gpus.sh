@@ -57,6 +57,12 @@ if [[ -z $machine ]]; then
   [[ $counts != *,* ]] || counts="${counts%, *} or ${counts##*, }"
   refuse "--count must be $counts for $type, got $count"
 fi
+[[ $machine != a3-highgpu-[124]g || $spot == yes ]] ||
+  refuse "Google gives nodes with 1, 2 or 4 $type on spot only: add --spot"
+case $machine in
+  a3-ultragpu-* | a4-* | g4-*) disk=hyperdisk-balanced ;; # which take no Persistent Disk
+  *) disk=pd-balanced ;;
+esac
 pool=$type-$count price=""
 if [[ $spot == yes ]]; then pool=$pool-spot price=-spot; fi
 
@@ -73,7 +79,7 @@ up() {
     say "pool $pool: there"
     return
   fi
-  say "A node of $pool costs $(cost 1 "$machine$price" "$count" "$type$price" 100 pd-balanced-gib)"
+  say "A node of $pool costs $(cost 1 "$machine$price" "$count" "$type$price" 100 "$disk-gib")"
   say "while it is up; there are $max_nodes at most, and none while no step needs one."
   if [[ -n $there ]]; then
     confirm "Give the pool $pool $max_nodes nodes at most, instead of $there?"
@@ -99,7 +105,7 @@ up() {
   run gcloud container node-pools create "$pool" --project="$project" --location="$zone" --cluster="$cluster" \
     --machine-type="$machine" --accelerator="type=$type,count=$count,gpu-driver-version=latest" \
     --service-account="$(email dreamblock-nodes)" --scopes=cloud-platform --workload-metadata=GKE_METADATA \
-    --disk-type=pd-balanced --disk-size=100GB \
+    --disk-type="$disk" --disk-size=100GB \
     --num-nodes=0 --enable-autoscaling --min-nodes=0 --max-nodes="$max_nodes" "$@"
 }
 

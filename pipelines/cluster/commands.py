@@ -16,6 +16,7 @@ from pipelines.cluster.errors import ClusterError
 from pipelines.cluster.parameters import for_version, wanted
 from pipelines.cluster.tables import of_run, of_runs, watcher
 from pipelines.cluster.watch import watch
+from pipelines.root import bucket_root
 
 SHOWN = 20  # runs in a list
 SUBMIT = "python -m pipelines.submit"
@@ -38,7 +39,7 @@ def upload(where: Where, options: argparse.Namespace) -> int:
 
 def run(where: Where, options: argparse.Namespace) -> int:
     asked = wanted(options.preset, options.seed, options.champion or "", options.assignments)
-    root = options.root and results.bucket_uri(options.root)
+    root = options.root and bucket_root(options.root)
     with connected(where) as client:
         version = versions.find_version(client, options.version)
         parameters = for_version(asked, versions.plain_spec(version.pipeline_spec))
@@ -52,6 +53,8 @@ def run(where: Where, options: argparse.Namespace) -> int:
 
 
 def schedule(where: Where, options: argparse.Namespace) -> int:
+    if options.remove and options.cron:
+        raise ValueError("--cron starts a recurring run and --remove ends it: give one of them")
     if options.remove:
         with connected(where) as client:
             recurring.unschedule(client, options.name)
@@ -62,7 +65,7 @@ def schedule(where: Where, options: argparse.Namespace) -> int:
     cron = read_cron(options.cron)
     champion = options.name if options.champion is None else options.champion
     asked = wanted(options.preset, options.seed, champion, options.assignments)
-    root = options.root and results.bucket_uri(options.root)
+    root = options.root and bucket_root(options.root)
     with connected(where) as client:
         version = versions.find_version(client, options.version)
         parameters = for_version(asked, versions.plain_spec(version.pipeline_spec))
@@ -99,7 +102,7 @@ def show_list(where: Where, options: argparse.Namespace) -> int:
 def fetch(where: Where, options: argparse.Namespace) -> int:
     if options.run and options.recurring:
         raise ValueError("a run is fetched by its id or as the latest of --recurring, not both")
-    root = options.root and results.bucket_uri(options.root)
+    root = options.root and bucket_root(options.root)
     if root and options.run:
         results.require_run(root, options.run)
         run_id, missing = options.run, f"the run {options.run} has no films in {root}: it goes on, or has failed"
@@ -147,9 +150,10 @@ def _asked_for(where: Where, options: argparse.Namespace, root: str | None) -> t
         if options.run:
             found = runs.find(client, options.run)
         else:
-            by = recurring.find(client, options.recurring)[0].recurring_run_id if options.recurring else None
-            found = runs.latest_success(client, by)
-        return found, root or results.bucket_uri(runs.root(client, found))
+            named = recurring.find(client, options.recurring) if options.recurring else []
+            by = [one for schedule in named for one in recurring.ids(schedule)]
+            found = runs.latest_success(client, by if options.recurring else None)
+        return found, root or bucket_root(runs.root(client, found))
 
 
 def _no_films(found: runs.Run, root: str) -> str:

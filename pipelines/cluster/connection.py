@@ -20,7 +20,8 @@ from kfp_server_api.exceptions import ApiException
 from pipelines.cluster.errors import ClusterError
 from pipelines.cluster.port_forward import port_forward
 
-DEADLINE = 3.5  # seconds until a host that does not answer is called unreachable
+DEADLINE = 2.5  # seconds until a host that does not answer is called unreachable: with what kfp takes to start, below 5
+TIMEOUT = (4.0, 30.0)  # seconds for a connection, and for an answer, once it has answered
 SERVICE = "http://ml-pipeline.{namespace}.svc.cluster.local:8888"  # Kubeflow Pipelines, from inside the cluster
 INSIDE = "KUBERNETES_SERVICE_HOST"  # set in each pod by Kubernetes
 
@@ -115,7 +116,18 @@ def _client(host: str, where: Where) -> kfp.Client:
             credentials=kfp.ServiceAccountTokenVolumeCredentials() if inside else None,
         )
     client.get_kfp_healthz()  # with a namespace in its settings file kfp has not asked yet
+    _limit(client.runs.api_client)
     return client
+
+
+def _limit(api: kfp_server_api.ApiClient) -> None:
+    """Give its requests a time limit: without one, a connection that breaks without a word is waited on for ever."""
+    ask = api.request
+
+    def request(*arguments: Any, _request_timeout: Any = None, **options: Any) -> Any:
+        return ask(*arguments, _request_timeout=_request_timeout or TIMEOUT, **options)
+
+    api.request = request
 
 
 def _within(seconds: float, ask: Callable[[], T]) -> T:

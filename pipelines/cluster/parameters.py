@@ -8,9 +8,11 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
 from components.champions import require_name
 from components.configuration import resolve
+from components.placement import require_equal_parts
 from pipelines.assignments import named, plain_value
 from pipelines.engine.parameters import check_parameters, parse_parameter
 from pipelines.engine.spec import Spec
+from pipelines.gpus import require_offered
 
 OURS = ("preset", "seed", "overrides", "champion")  # of the pipeline's parameters, those that have options of their own
 
@@ -61,11 +63,15 @@ def for_version(asked: Wanted, spec: dict[str, Any]) -> dict[str, Any]:
     """The parameters as the version with this spec takes them; what is not asked for is left to its defaults.
 
     Raises:
-        ValueError: it has no such parameter, the nearest is named, or a value is of another type.
+        ValueError: it has no such parameter, the nearest is named; a value is of another type; or GKE has no such GPUs,
+            or the batches cannot be shared by so many.
     """
     if "root" not in spec:  # the cluster does not tell what the version takes, and checks it itself
         return asked.parameters | {name: plain_value(text) for name, text in asked.others.items()}
     compiled = Spec(ParseDict(spec, PipelineSpec(), ignore_unknown_fields=True), {})
     given = asked.parameters | {name: parse_parameter(compiled, name, text) for name, text in asked.others.items()}
-    check_parameters(compiled, given)
+    values = check_parameters(compiled, given)
+    if values.get("gpu_type"):  # else it was compiled for no cluster
+        require_offered(values["gpu_type"], values["gpus"])
+        require_equal_parts(resolve(values["preset"], values["seed"], values["overrides"]), values["gpus"])
     return given

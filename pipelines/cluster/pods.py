@@ -36,6 +36,8 @@ def failure(where: Where, run_id: str, step: str) -> str:
         )
     except ApiException as error:  # of a container that never began there is none
         log = f"(no log: {error.status} {error.reason})"
+    except urllib3.exceptions.HTTPError as error:
+        log = f"(no log: {type(error).__name__})"
     lines = "\n".join(f"    {line}" for line in log.strip().splitlines()) or "    (nothing)"
     return f"{step} failed in the pod {name} ({_reason(pod)}). Its last lines:\n{lines}"
 

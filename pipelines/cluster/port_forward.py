@@ -12,7 +12,7 @@ from typing import IO
 
 from pipelines.cluster.errors import ClusterError
 
-SLOW = 4.0  # seconds after which it is said that the cluster has not answered yet
+SLOW = 2.5  # seconds after which it is said that the cluster has not answered yet: with kfp's start, below 5
 PATIENCE = 20.0  # seconds that a cluster is given: the plugin for credentials, the API server, the pod
 
 

@@ -1,4 +1,7 @@
-"""Recurring runs: one a name, one at a time, replaced by name, since Kubeflow Pipelines edits none."""
+"""Recurring runs: one a name, one at a time, replaced by name, since Kubeflow Pipelines edits none.
+
+The description of each has the ids of those that it has replaced, so that their runs are still found by the name.
+"""
 
 import json
 from typing import Any, TypeAlias
@@ -14,6 +17,8 @@ from pipelines.cluster.runs import experiment, reference
 from pipelines.cluster.versions import MANY, Version
 
 RecurringRun: TypeAlias = kfp_server_api.V2beta1RecurringRun
+REPLACES = "replaces "  # begins the description
+REMEMBERED = 50  # ids in it
 
 
 def schedule(
@@ -31,6 +36,7 @@ def schedule(
     new = RecurringRun(
         experiment_id=ours,
         display_name=name,
+        description=_replacing(before),
         pipeline_version_reference=reference(version),
         runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=parameters, pipeline_root=root),
         trigger=kfp_server_api.V2beta1Trigger(cron_schedule=kfp_server_api.V2beta1CronSchedule(cron=cron.expression)),
@@ -75,9 +81,20 @@ def find(client: Client, name: str) -> list[RecurringRun]:
     raise ValueError(f"there is no recurring run {name!r}: {offer}")
 
 
+def ids(recurring: RecurringRun) -> list[str]:
+    """Its own, and those of the ones that have had its name before."""
+    begin, _, former = (recurring.description or "").partition(REPLACES)
+    return [recurring.recurring_run_id, *([] if begin else former.split())]
+
+
 def every(client: Client) -> list[RecurringRun]:
     """All of ours, the newest first."""
     return _ask(client, experiment(client), None)
+
+
+def _replacing(before: list[RecurringRun]) -> str | None:
+    former = dict.fromkeys(one for old in before for one in ids(old))
+    return REPLACES + " ".join(list(former)[:REMEMBERED]) if former else None
 
 
 def _named(client: Client, ours: str, name: str) -> list[RecurringRun]:

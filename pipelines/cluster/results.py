@@ -1,6 +1,5 @@
 """What a run has made, out of the bucket: films, report and figures, checked and whole on this machine."""
 
-import re
 from pathlib import Path
 
 from components import storage
@@ -9,18 +8,6 @@ from components.storage import MANIFEST
 from pipelines.cluster import PIPELINE
 
 STEP, OUTPUT = "evaluate", "evaluation"
-BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]*[a-z0-9](/.*)?")
-
-
-def bucket_uri(root: str) -> str:
-    """`root` without a slash at its end.
-
-    Raises:
-        ValueError: it is no place in a bucket of Google Cloud Storage.
-    """
-    if not BUCKET.fullmatch(root):
-        raise ValueError(f"runs of a cluster lie in a bucket, gs://bucket/prefix, got {root!r}")
-    return root.rstrip("/")
 
 
 def evaluation(root: str, run_id: str) -> str | None:

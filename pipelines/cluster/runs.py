@@ -99,20 +99,20 @@ def find(client: Client, run_id: str | None) -> Run:
     raise ValueError(f"there is no run {run_id!r}: {offer}")
 
 
-def latest_success(client: Client, recurring_run_id: str | None) -> Run:
-    """The newest run that succeeded: of all, or of a recurring run.
+def latest_success(client: Client, started_by: list[str] | None) -> Run:
+    """The newest run that succeeded: of all, or of those that recurring runs of these ids have started.
 
     Raises:
         ValueError: none has.
     """
     before: list[Run] = []
     for run in newest(client):
-        if recurring_run_id is None or run.recurring_run_id == recurring_run_id:
+        if started_by is None or run.recurring_run_id in started_by:
             if run.state == "SUCCEEDED":
                 return run
             before.append(run)
     newest_one = f": the newest, {before[0].run_id}, is {said(before[0].state)}" if before else ""
-    raise ValueError(f"{'no run' if recurring_run_id is None else 'none of its runs'} has succeeded yet{newest_one}")
+    raise ValueError(f"{'no run' if started_by is None else 'none of its runs'} has succeeded yet{newest_one}")
 
 
 def root(client: Client, run: Run) -> str:

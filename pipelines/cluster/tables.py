@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from tabulate import tabulate
 
 from pipelines.cluster.cron import read_cron
+from pipelines.cluster.recurring import ids
 from pipelines.cluster.runs import Run, Step, began, ended, said, steps
 
 
@@ -26,7 +27,7 @@ def of_runs(runs: Iterable[Run], recurring: Iterable[Any], now: datetime | None 
     """Runs and recurring runs, the newest first."""
     now = now or datetime.now(UTC)
     recurring = list(recurring)
-    names = {found.recurring_run_id: found.display_name for found in recurring}
+    names = {one: found.display_name for found in recurring for one in ids(found)}
     rows = [
         (run.run_id, said(run.state), _clock(began(run)), _took(began(run), ended(run), now), _origin(run, names))
         for run in runs

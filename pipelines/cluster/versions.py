@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import kfp_server_api
-import yaml
 from kfp.client import Client
 
 from components.component import NO_IMAGE
 from components.configuration import nearest
 from pipelines.cluster import PIPELINE
 from pipelines.engine.spec import load_spec
+from pipelines.write import documents
 
 MANY = 100  # versions, recurring runs: a page that holds them all
 Version: TypeAlias = kfp_server_api.V2beta1PipelineVersion
@@ -24,7 +24,7 @@ def check_file(path: Path) -> None:
     spec = load_spec(path)
     if spec.name != PIPELINE:
         raise ValueError(f"{path} is the pipeline {spec.name!r}, and not {PIPELINE!r}")
-    if any(document.get("kind") for document in _documents(path)):
+    if any(document.get("kind") for document in documents(path)):
         raise ValueError(f"{path} is a manifest for kubectl apply: compile without --k8s-manifest to upload it")
     if NO_IMAGE in {executor.container.image for executor in spec.executors.values()}:
         raise ValueError(f"{path} names no images, and runs on no cluster: --image-cpu IMAGE --image-gpu IMAGE")
@@ -32,7 +32,7 @@ def check_file(path: Path) -> None:
 
 def version_name(path: Path, commit: str) -> str:
     """Of a compiled pipeline: the commit that it was compiled at, if there is one, and a digest of its content."""
-    content = json.dumps(_documents(path), sort_keys=True)  # without comments and their order, which vary
+    content = json.dumps(documents(path), sort_keys=True)  # without comments and their order, which vary
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     return f"{commit}-{digest}" if commit else digest
 
@@ -98,7 +98,3 @@ def _versions(client: Client, pipeline: str) -> list[Version]:
     """The newest first."""
     found = client.list_pipeline_versions(pipeline, page_size=MANY, sort_by="created_at desc")
     return found.pipeline_versions or []
-
-
-def _documents(path: Path) -> list[dict[str, Any]]:
-    return list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))

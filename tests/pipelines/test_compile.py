@@ -1,6 +1,8 @@
 """The command that writes the pipeline for Kubeflow: python -m pytest tests/pipelines/test_compile.py"""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +114,14 @@ def test_the_options_for_a_cluster_reach_the_file(tmp_path):
     training = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train-policy"]
     assert training["activeDeadlineSeconds"] == "5400"
     assert len(training["tolerations"]) == 2
+
+
+def test_the_command_of_the_how_to_is_one_that_there_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    how_to = (PROJECT / "docs" / "gke.md").read_text()
+    (arguments,) = re.findall(r"(?m)^    python -m pipelines\.compile (.+)$", how_to)
+    assert main([*shlex.split(arguments), *NAMED]) == 0
+    assert images(tmp_path / "pipeline.yaml") == {CPU, GPU}
 
 
 @pytest.mark.parametrize(

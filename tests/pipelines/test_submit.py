@@ -1,5 +1,7 @@
 """Help, and mistakes that need no cluster to be found: python -m pytest tests/pipelines/test_submit.py"""
 
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.submit import main
+from pipelines.submit import EXAMPLES, main, parse
 
 PROJECT = Path(__file__).parents[2]
 
@@ -35,12 +37,15 @@ def test_help_answers_at_once_and_loads_no_library():
         (["run", "--set", "data.episodes"], "--set takes NAME=VALUE, got 'data.episodes'"),
         (["run", "--set", "seed=3"], "seed is not set by --set"),
         (["run", "--root", "/tmp/runs"], "lie in a bucket, gs://bucket/prefix, got '/tmp/runs'"),
+        (["run", "--root", "gs://My-Dreams/runs"], "the name of a bucket is 3 to 63 of a-z, 0-9, -, _ and .,"),
+        (["fetch", "--root", "gs://goog-dreams"], "has no google in it, got 'goog-dreams'"),
         (["run", "--set", "champion=nightly"], "champion is not set by --set"),
         (["run", "--champion", "a/b"], "a champion's name is made of letters, digits, dots, dashes and underscores"),
         (["run", "--champion", "nightly", "--seed", "3"], "--seed does not go with the champion nightly"),
         (["schedule", "my runs", "--cron", "0 3 * * *"], "a champion's name is made of letters, digits, dots"),
         (["schedule", "nightly", "--cron", "0 3 * * *", "--seed", "3"], "--seed does not go with the champion nightly"),
         (["schedule", "nightly"], 'schedule needs --cron, as in --cron "0 3 * * *"'),
+        (["schedule", "nightly", "--cron", "0 3 * * *", "--remove"], "and --remove ends it: give one of them"),
         (["schedule", "nightly", "--cron", "0 0 30 2 *"], "the cron '0 0 30 2 *' never fires"),
         (["fetch", "some-run", "--recurring", "nightly"], "not both"),
         (["list", "--host", "kubeflow.example"], "begins with http:// or https://, got 'kubeflow.example'"),
@@ -76,3 +81,11 @@ def test_an_option_that_no_command_has_is_refused(capsys):
         main(["run", "--sed", "3"])
     assert refused.value.code == 2
     assert "unrecognized arguments: --sed 3" in capsys.readouterr().err
+
+
+def test_each_example_and_each_command_of_the_how_to_is_one_that_there_is():
+    how_to = (PROJECT / "docs" / "gke.md").read_text()
+    given = [re.findall(r"(?m)^ +python -m pipelines\.submit (.+)$", text) for text in (EXAMPLES, how_to)]
+    for lines in given:
+        parsed = [parse(shlex.split(line)) for line in lines]
+        assert {"upload", "run", "schedule", "fetch"} <= {options.command for options in parsed}

@@ -16,7 +16,7 @@ CHANGES = {
     *("create", "delete", "link", "enable", "update", "rm", "get-credentials"),
     *("add-iam-policy-binding", "remove-iam-policy-binding", "apply", "wait", "annotate"),
 }
-VERBS = CHANGES | {"list", "describe", "get-iam-policy"}
+VERBS = CHANGES | {"list", "describe", "get-iam-policy", "get", "get-contexts"}
 
 
 def text(name):

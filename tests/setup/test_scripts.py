@@ -118,7 +118,7 @@ def test_nobody_to_ask_is_no_confirmation(cloud):
         (
             ["--type", "nvidia-h200-141gb", "--count", "8"],
             "",
-            "says nothing of a3-ultragpu-8g and nvidia-h200-141gb in us-c",
+            "says nothing of a3-ultragpu-8g and nvidia-h200-141gb and hyperdisk-balanced-gib in us-c",
         ),
         ([], "europe-west4-b", "costs an unknown sum (1 x g2-standard-8 unknown, 1 x nvidia-l4 unknown"),
     ],
@@ -126,6 +126,21 @@ def test_nobody_to_ask_is_no_confirmation(cloud):
 def test_a_gpu_nodes_price_is_the_tables_or_unknown(cloud, arguments, zone, said):
     done = cloud.run("gpus", "up", *arguments, "--dry-run", GKE_ZONE=zone)
     assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("type", "count", "disk"),
+    [
+        ("nvidia-l4", "1", "pd-balanced"),
+        ("nvidia-h100-80gb", "8", "pd-balanced"),
+        ("nvidia-h200-141gb", "8", "hyperdisk-balanced"),
+        ("nvidia-b200", "8", "hyperdisk-balanced"),
+        ("nvidia-rtx-pro-6000", "1", "hyperdisk-balanced"),
+    ],
+)
+def test_a_machine_gets_a_disk_that_it_takes(cloud, type, count, disk):
+    done = cloud.run("gpus", "up", "--type", type, "--count", count, "--dry-run")
+    assert f"--disk-type={disk} " in done.stdout
 
 
 def test_each_price_has_a_source_and_a_date():
@@ -150,6 +165,7 @@ def test_each_price_has_a_source_and_a_date():
         (["--count", "9"], "--count must be 1, 2, 4 or 8 for nvidia-l4, got 9"),
         (["--type", "nvidia-tesla-t4", "--count", "8"], "--count must be 1, 2 or 4 for nvidia-tesla-t4, got 8"),
         (["--type", "nvidia-b200", "--count", "1"], "--count must be 8 for nvidia-b200, got 1"),
+        (["--type", "nvidia-h100-80gb"], "nodes with 1, 2 or 4 nvidia-h100-80gb on spot only: add --spot"),
         (["--max-nodes", "0"], "--max-nodes must be 1 to 999, got 0"),
         (["--gpus", "1"], "there is no option --gpus"),
         (["--type"], "--type needs a value"),
@@ -293,9 +309,8 @@ def test_the_scripts_are_clean():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.long
-@pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed")
-def test_every_flag_is_one_of_the_real_gcloud(stages, cloud):
+def flags_by_command(cloud, stages, program):
+    """What the scripts run of a program, up and down again and once with another size of a pool."""
     for verb, scripts in (("up", list(SCRIPTS)), ("down", list(reversed(SCRIPTS)))):
         for script in scripts:
             cloud.run(script, verb, *SCRIPTS[script], "--yes")
@@ -303,10 +318,26 @@ def test_every_flag_is_one_of_the_real_gcloud(stages, cloud):
     cloud.run("gpus", "up", *SCRIPTS["gpus"], "--max-nodes", "2", "--yes")
     used: dict[tuple[str, ...], set[str]] = {}
     for words in cloud.log():
-        if words[0] == "gcloud":
+        if words[0] == program:
             end = next(n for n, word in enumerate(words) if word in VERBS) + 1
-            flags = {word.split("=")[0] for word in words if word.startswith("--")}
-            used.setdefault(tuple(words[:end]), set()).update(flags - WIDE)
+            command = tuple(word for word in words[:end] if not word.startswith("--"))
+            used.setdefault(command, set()).update(word.split("=")[0] for word in words if word.startswith("--"))
+    return used
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_every_flag_is_one_of_the_real_kubectl(stages, cloud):
+    used = flags_by_command(cloud, stages, "kubectl")
+    assert {words[1] for words in used} == {"apply", "annotate", "config", "delete", "get", "wait"}
+    for command, flags in used.items():
+        helps = [subprocess.check_output(words, text=True) for words in ([*command, "--help"], ["kubectl", "options"])]
+        assert flags <= set(re.findall(r"--[a-z-]+", "".join(helps))), command
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed")
+def test_every_flag_is_one_of_the_real_gcloud(stages, cloud):
+    used = {command: flags - WIDE for command, flags in flags_by_command(cloud, stages, "gcloud").items()}
     assert len(used) > 30
 
     def unknown(command):

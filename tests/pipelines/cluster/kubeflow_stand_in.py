@@ -5,6 +5,7 @@ What the requests must look like is tested elsewhere, against Prism (`test_prism
 """
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -171,6 +172,11 @@ def kubeflow() -> Iterator[Kubeflow]:
 
 class _Listener(ThreadingHTTPServer):
     cluster: Kubeflow
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing is said of a client that does not wait for its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -123,6 +124,24 @@ def test_a_host_that_never_answers_is_reported_within_five_seconds(command, deaf
     assert process.returncode == 1
     assert "cannot be reached" in process.stderr
     assert time.monotonic() - began < 5  # and Python and kfp have been started in it
+
+
+def test_a_host_that_falls_silent_later_is_not_waited_for_either(cluster, submit, monkeypatch):
+    answer, silent = cluster.answer, threading.Event()
+
+    def then_nothing(method, path, query, body):
+        if path.endswith("/runs"):
+            silent.wait()
+        return answer(method, path, query, body)
+
+    monkeypatch.setattr(cluster, "answer", then_nothing)
+    monkeypatch.setattr(connection, "TIMEOUT", (0.2, 0.2))
+    began = time.monotonic()
+    code, _, errors = submit("list")
+    silent.set()
+    assert code == 1
+    assert time.monotonic() - began < 5
+    assert errors == f"pipelines.submit: {cluster.url} cannot be reached: timed out\n"
 
 
 @pytest.mark.parametrize(

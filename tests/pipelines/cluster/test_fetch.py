@@ -75,6 +75,22 @@ def test_of_a_recurring_run_it_is_the_latest_of_its_own(uploaded, submit, bucket
     assert (code, "the nearest of 1 is 'nightly'" in errors) == (2, True)
 
 
+def test_of_a_recurring_run_that_was_replaced_the_runs_before_are_its_own_too(
+    uploaded, submit, bucket, lies, fetch, tmp_path
+):
+    for hour in (3, 4, 5):
+        submit("schedule", "nightly", "--cron", f"0 {hour} * * *")
+        (nightly,) = uploaded.recurring
+        if hour == 3:
+            leave(bucket, "of-the-first", tmp_path)
+            uploaded.add_run("of-the-first", SUCCEEDS[-1], **lies, recurring_run_id=nightly["recurring_run_id"])
+    assert fetch("--recurring", "nightly")[0] == 0
+    assert [folder.name for folder in (tmp_path / "fetched").iterdir()] == ["of-the-first"]
+    _, output, _ = submit("list")
+    (row,) = (line for line in output.splitlines() if line.startswith("of-the-first"))
+    assert row.split()[-1] == "nightly"
+
+
 def test_where_a_run_lies_is_known_by_its_version_or_has_to_be_said(uploaded, bucket, fetch, tmp_path):
     leave(bucket, "the-run", tmp_path, root="compiled-in")
     (version,) = uploaded.versions
@@ -96,6 +112,10 @@ def test_without_a_cluster_the_bucket_is_enough(bucket, fetch, tmp_path, monkeyp
     code, _, errors = fetch("teh-run", "--root", f"{bucket}/prefix")
     assert code == 2
     assert f"there is no run 'teh-run' in {bucket}/prefix: the nearest of 1 is the-run" in errors
+    storage.write_text(f"{bucket}/prefix/dreamblock/going/checkpoints/train-policy/0/training.safetensors", "some")
+    code, _, errors = fetch("going", "--root", f"{bucket}/prefix")
+    assert code == 2
+    assert f"the run going has no films in {bucket}/prefix: it goes on, or has failed" in errors
 
 
 def test_of_a_step_that_was_tried_again_the_whole_try_is_taken(cluster, bucket, lies, fetch, tmp_path):

@@ -10,7 +10,7 @@ from kfp_server_api import ApiClient, V2beta1Run
 from kubeflow_stand_in import DATA, FAILS, SUCCEEDS, stage
 from kubernetes.config import kube_config
 
-from pipelines.cluster import tables, watch
+from pipelines.cluster import pods, tables, watch
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -178,6 +178,24 @@ def test_a_pod_that_never_began_has_no_log_but_a_reason(kubernetes, submit):
     kubernetes.pods = [failed_pod("failed", reason="Preempting", message="spot node went")]
     _, output, _ = submit("status", "failed")
     assert "(Preempting: spot node went). Its last lines:\n    (no log: 404 Not Found)" in output
+
+
+def test_a_log_that_does_not_come_is_no_reason_to_say_nothing(kubernetes, submit, monkeypatch):
+    kubernetes.add_run("failed", FAILS[-1])
+    kubernetes.pods = [failed_pod("failed")]
+    answer, silent = kubernetes.answer, threading.Event()
+
+    def without_log(method, path, query, body):
+        if path.endswith("/log"):
+            silent.wait()
+        return answer(method, path, query, body)
+
+    monkeypatch.setattr(kubernetes, "answer", without_log)
+    monkeypatch.setattr(pods, "TIMEOUT", (1, 1))
+    code, output, _ = submit("status", "failed")
+    silent.set()
+    assert code == 0
+    assert "(Error, exit code 1). Its last lines:\n    (no log: ReadTimeoutError)" in output
 
 
 def test_a_step_whose_preparation_failed_is_named_as_the_failing_one(cluster, submit):

@@ -109,13 +109,27 @@ def test_what_is_not_asked_for_is_left_to_the_version(uploaded, submit):
     [
         (("--set", "start_form=x"), "has no parameter 'start_form'; did you mean 'start_from'?"),
         (("--version", "nothing-like-it"), "there is no version 'nothing-like-it' of the pipeline, the nearest of 1"),
+        (
+            ("--set", "gpu_type=nvidia-l5"),
+            "GKE offers no GPU 'nvidia-l5' that PyTorch runs on, the nearest is 'nvidia-l4'",
+        ),
+        (("--set", "gpus=0"), "a node has 1, 2, 4 or 8 GPUs of type nvidia-l4, got 0"),
+        (("--set", "gpus=9"), "a node has 1, 2, 4 or 8 GPUs of type nvidia-l4, got 9"),
+        (("--set", "gpu_type=nvidia-b200"), "a node has 8 GPUs of type nvidia-b200, got 1"),
+        (
+            ("--set", "gpus=8", "--set", "policy_training.batch=100"),
+            "policy_training.batch must be a multiple of the 8",
+        ),
     ],
 )
 def test_what_the_version_does_not_take_is_not_sent(options, sentence, uploaded, submit):
-    code, _, errors = submit("run", *options)
-    assert code == 2
-    assert sentence in errors
+    for command in (("run",), ("schedule", "nightly", "--cron", "0 3 * * *")):
+        code, _, errors = submit(*command, *options)
+        assert code == 2
+        assert sentence in errors
+        assert errors.count("\n") == 1
     assert not uploaded.runs
+    assert not uploaded.recurring
 
 
 def test_a_parameter_of_a_version_with_platform_settings_is_checked_too(uploaded, submit):
