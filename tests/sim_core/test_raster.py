@@ -106,6 +106,22 @@ def test_frames_written_into_an_array_are_those_that_come_in_a_new_one(world, dt
         np.testing.assert_array_equal(out, render(positions, world, dtype))
 
 
+@rasters
+@pytest.mark.parametrize(
+    "laid",
+    [
+        lambda positions: np.asfortranarray(positions),  # x and y apart
+        lambda positions: positions.transpose(1, 0, 2).copy().transpose(1, 0, 2),  # time first, as they are simulated
+        lambda positions: np.repeat(positions, 3, axis=1)[:, ::3],
+        lambda positions: positions[..., ::-1].copy()[..., ::-1],
+    ],
+)
+def test_positions_give_the_same_frames_however_they_lie_in_memory(world, laid):
+    positions = np.random.default_rng(0).uniform(2, 30, (5, 4, 2))
+    for each in (positions, positions[:1], positions.astype(np.float32)):
+        np.testing.assert_array_equal(render(laid(each), world), render(each, world))
+
+
 @pytest.mark.parametrize("out", [np.empty((3, 32, 32), np.uint8), np.empty((32, 32, 3), np.float32).T])
 def test_an_array_that_is_not_made_for_the_frames_is_refused(out):
     with pytest.raises(ValueError, match=r"^out must be a contiguous array of float32 \(3, 32, 32\), got one of "):

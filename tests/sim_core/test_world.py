@@ -46,6 +46,21 @@ def test_every_frame_follows_the_formulas_to_the_bit(state, forces):
                     assert (positions[block, t, frame, axis], velocities[block, t, frame, axis]) == (x, v)
 
 
+@pytest.mark.parametrize(
+    ("position", "velocity"),
+    [((10.0, 20.0), (29.0, -1000.0)), ((2.0, 30.0), (24.5, -27.0)), ((1.0, 31.0), (-1.0, 1.0)), ((40.0, -9), (-1, 1))],
+)
+def test_blocks_that_are_fast_or_begin_beyond_a_wall_follow_the_formulas_too(position, velocity):
+    state = State(np.array([position, (16.0, 29.9)]), np.array([velocity, (0.3, 0.5)]))  # the second is neither
+    forces = np.random.default_rng(0).uniform(-1, 1, (2, TIMESTEPS, 2))
+    positions, velocities = simulate(state, forces, WORLD)
+    for block, axis in np.ndindex(2, 2):
+        x, v = state.position[block, axis], state.velocity[block, axis]
+        for t, frame in np.ndindex(TIMESTEPS, WORLD.frames):
+            x, v = by_the_formulas(x, v, forces[block, t, axis])
+            assert (positions[block, t, frame, axis], velocities[block, t, frame, axis]) == (x, v)
+
+
 @quick
 @given(states, forces_of_blocks)
 def test_a_block_is_never_outside(state, forces):
