@@ -1,48 +1,65 @@
-"""What a second thread brings to a training: python -m benchmarks threads"""
+"""What a second thread brings to a training, in wall time: python -m benchmarks threads"""
 
+import json
 import os
-import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-
-from benchmarks.measure import Row
-
-PAIRS = 3
-# The wall seconds of a short training of all phases, alone in a process: threads are set once.
-TRAIN = """
-import tempfile, time
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from models.config import WorldModelConfig, WorldModelTraining
-from models.dataset import Dataset, write_shard
+from tempfile import TemporaryDirectory
+
+import torch
+
+from benchmarks.measure import Paired, Row, paired
+from benchmarks.training import STEPS, phases, take
 from models.process import prepare
-from models.train_world_model import train_world_model
-from sim_core.episodes import random_episodes
-from sim_core.world import World
-prepare()
-with tempfile.TemporaryDirectory() as folder:
-    write_shard(Path(folder), [random_episodes("training", range(256), 16, World())], World())
-    begun = time.perf_counter()
-    short = WorldModelTraining(autoencoder_steps=60, dynamics_steps=60, decoder_steps=20)
-    train_world_model(WorldModelConfig(), short, Dataset([Path(folder)]), Path(folder) / "training")
-    print(time.perf_counter() - begun)
-"""
+from models.steps import Steps
+
+ROOT = Path(__file__).parents[1]
+PAIRS = 5  # of turns of a second or so
 
 
 def rows() -> Iterator[Row]:
-    pairs = [(seconds(2), seconds(1)) for _ in range(PAIRS)]
-    two, one = (statistics.median(column) for column in zip(*pairs, strict=True))
-    busy = os.getloadavg()[0]
-    idle = "" if busy < 1.5 else f"; the machine was busy, load average {busy:.1f}"
-    yield Row(
-        "a short training of the world model with --threads 2",
-        f"{two:.1f} s{idle}",
-        f"with one thread: {one:.1f} s",
-        statistics.median(limit / measured for measured, limit in pairs),
+    """The phases of a training, measured in a process of its own: how threads wait is settled when it starts."""
+    load = os.getloadavg()[0]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
+    command = [sys.executable, "-m", "benchmarks.threads"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+    for name, times in json.loads(done.stdout).items():
+        yield compared(name, Paired(**times), load, os.cpu_count() or 1)
+
+
+def compared(name: str, timed: Paired, load: float, cores: int) -> Row:
+    """The row of a phase, with the load: what a second thread brings depends on whether there is a core for it."""
+    busy = ", too busy to tell what an idle machine gains" if load >= cores else ""
+    return Row(
+        f"{name}, with --threads 2, wall time",
+        f"{timed.measured / STEPS * 1e3:.1f} ms a step; load average {load:.1f} on {cores} cores{busy}",
+        f"with one thread: {timed.limit / STEPS * 1e3:.1f} ms",
+        timed.share,
     )
 
 
-def seconds(threads: int) -> float:
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run([sys.executable, "-c", TRAIN], env=environment, check=True, capture_output=True, text=True)
-    return float(done.stdout.split()[-1])
+def measured() -> dict[str, dict[str, float]]:
+    """The `Paired` of each phase, two threads beside one, in short turns: both meet whatever else the machine does."""
+    prepare()
+    found = {}
+    with TemporaryDirectory() as scratch:
+        for name, phase in phases(Path(scratch)):
+            steps = Steps(phase)
+            chosen = [phase.steps * i // STEPS for i in range(STEPS)]
+
+            def with_threads(number: int, steps: Steps = steps, chosen: list[int] = chosen) -> None:
+                torch.set_num_threads(number)
+                take(steps, chosen)
+
+            timed = paired(partial(with_threads, 2), partial(with_threads, 1), pairs=PAIRS, clock=time.perf_counter)
+            found[name] = asdict(timed)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(measured()))

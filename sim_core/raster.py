@@ -56,8 +56,8 @@ def _in_order(position: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "n 2
     """Block by block: the simulator's output lies time first. Moved in pairs, for number by number takes four times
     as long.
     """
-    if position.strides[-1] != position.itemsize:
-        return position.reshape(-1, 2)
+    if position.ndim <= 2 or position.strides[-1] != position.itemsize:
+        return position.reshape(-1, 2)  # of few axes without a copy
     pairs = position.view(np.dtype((np.void, 2 * position.itemsize)))
     return np.ascontiguousarray(pairs).view(position.dtype).reshape(-1, 2)
 
@@ -92,7 +92,8 @@ def _paint(corner: Float[np.ndarray, "n 2"], world: World, frames: Shaped[np.nda
 
 def _starts(corner: Int[np.ndarray, "n 2"], world: World) -> Int[np.ndarray, " n"]:
     """Where in the pixels of all frames the first of each block is, which is the corner of a frame of its own."""
-    start = np.arange(0, len(corner) * world.size**2, world.size**2)
+    frame = world.size**2
+    start = np.arange(0, len(corner) * frame, frame)
     start += world.size * corner[:, 1]
     start += corner[:, 0]
     return start
