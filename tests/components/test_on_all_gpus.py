@@ -120,7 +120,7 @@ def test_two_that_are_told_to_stop_save_and_their_retry_goes_on_to_the_artifact(
 
 @pytest.mark.long
 def test_a_loss_that_turned_nan_ends_both_and_no_retry_tries_again(tmp_path, shard, two):
-    before = signal.getsignal(signal.SIGTERM)
+    before, others = signal.getsignal(signal.SIGTERM), ranks_of(os.getpid())
     with writing(tmp_path / "poisoned") as folder:
         for file in verified(shard).iterdir():
             if file.name != MANIFEST:
@@ -133,7 +133,7 @@ def test_a_loss_that_turned_nan_ends_both_and_no_retry_tries_again(tmp_path, sha
     assert str(again.value) == str(error.value)
     assert len(rows(checkpoints(tmp_path))) == 1
     assert signal.getsignal(signal.SIGTERM) is before
-    assert not ranks_of(os.getpid())
+    assert set(ranks_of(os.getpid())) <= set(others)
 
 
 class Killed(Exception):
@@ -167,9 +167,10 @@ def test_both_go_on_from_a_checkpoint_in_a_bucket_and_start_over_where_it_is_of_
 
 def test_an_error_of_one_ends_both_and_is_told(tmp_path, shard, two):
     """The other waits meanwhile to be told of the checkpoints."""
+    others = ranks_of(os.getpid())
     with pytest.raises(ValueError, match=r"^there is no run 'nowhere' in .* to start from$"):
         learn(tmp_path, shard, "nowhere")
-    assert not ranks_of(os.getpid())
+    assert set(ranks_of(os.getpid())) <= set(others)
 
 
 @pytest.mark.parametrize(

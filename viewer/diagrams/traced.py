@@ -39,8 +39,8 @@ def trace() -> Traced:
         image, force = torch.zeros(1, config.size, config.size), torch.zeros(1, 2)
         latent = model.encode(image[:, None].expand(-1, config.frames, -1, -1))
         state = model.filter(latent[:, None], force[:, None])
-        imagined, state = model.dream(state, force[:, None])
-        model.decode(imagined[:, 0])
+        state = model.core.imagine(state, force)
+        model.decode(model.core.latent(state))
         networks["policy"](state, encode_target(model, image), force)
     parameters = {name: sum(p.numel() for p in module.parameters()) for name, module in networks.named_modules()}
     return Traced(inputs, outputs, parameters)
