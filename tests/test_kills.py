@@ -31,7 +31,17 @@ SETTINGS = {
     "policy_training.steps": 250,
     "evaluation.episodes": 40,
 }
-KILLS = {"plan": 1, "generate-data": 3, "train-world-model": 7, "check": 1, "train-policy": 5, "evaluate": 3}
+# The last step is over before a kill comes.
+KILLS = {
+    "plan": 1,
+    "generate-data": 3,
+    "start": 1,
+    "train-world-model": 6,
+    "check": 1,
+    "train-policy": 5,
+    "evaluate": 3,
+    "promote": 0,
+}
 STAGES = list(KILLS)
 IMPORTS = 2.0  # seconds, or more, until a step that is resumed has torch
 

@@ -146,7 +146,8 @@ def test_two_runs_at_once_in_one_root_never_mix(tmp_path, where, request):
             for artifact in task["artifacts"].values():
                 source = task["cached_from"] or run
                 assert f"/dreamblock/{source}/" in artifact["uri"]
-                assert artifact["type"] in ("system.Metrics", "system.HTML") or storage.whole(artifact["uri"])
+                single_file = artifact["type"] in ("system.Metrics", "system.HTML", "system.Markdown")
+                assert single_file or storage.whole(artifact["uri"])
         assert f"/dreamblock/{run}/evaluate/0/evaluation/model.gif" in output
     done(start(command(root, "three")))
     assert all(run in ("one", "two") for _, run in sources(root, "three")[:-1])
