@@ -16,6 +16,7 @@ from string import Template
 from typing import Any
 
 import numpy as np
+import torch
 from tabulate import tabulate
 
 from models.checkpoint import load_world
@@ -128,13 +129,14 @@ def first_few(folder: Path) -> dict[str, Any]:
 
 
 def machine() -> str:
-    """The processor and the number of its cores, as far as the system tells."""
+    """The processor, the number of its cores and the GPU, as far as the system tells."""
     cpu = platform.processor() or platform.machine()
     told = Path("/proc/cpuinfo")
     if told.is_file():
         names = [line.partition(":")[2].strip() for line in told.read_text().splitlines() if "model name" in line]
         cpu = names[0] if names else cpu
-    return f"{cpu}, {os.cpu_count()} cores, no GPU; each training on one thread"
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{cpu}, {os.cpu_count()} cores, {gpu}; each training on one thread"
 
 
 def page(card: Mapping[str, Any], folder: Path) -> str:
