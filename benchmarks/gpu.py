@@ -7,6 +7,7 @@ import copy
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,6 +28,7 @@ from sim_core.world import World
 
 EPISODES = 1024
 WARM, TIMED = 20, 300  # steps; the first two of them are not replayed
+ASKED = 20  # steps, of which the GPU's queue holds all, so that nothing waits
 SIDE, PRODUCTS = 8192, 10  # of the products that show what the GPU's arithmetic can do in float32
 
 
@@ -52,7 +54,7 @@ def phases(scratch: Path, device: torch.device) -> Iterator[tuple[Phase, tuple[i
     yield autoencoder_phase(model, config.world_model_training, dataset), ()
     yield (
         dynamics_phase(model, config.world_model_training, dataset),
-        (memory, max(config.world_model_training.horizons)),
+        (memory, config.world_model.horizon),
     )
     frozen = copy.deepcopy(model).requires_grad_(False)
     policy = Policy(config.policy, config.world_model).to(device)
@@ -60,14 +62,15 @@ def phases(scratch: Path, device: torch.device) -> Iterator[tuple[Phase, tuple[i
 
 
 def same_plan(phase: Phase, plan: tuple[int, ...]) -> Phase:
-    """The phase with batches of one plan only."""
-    batch = next(batch for batch in map(phase.draw, reversed(range(phase.steps))) if batch.plan == plan)
-    return replace(phase, steps=WARM + TIMED, draw=lambda step: batch)
+    """The phase with the last of its steps that are of a plan."""
+    alike = (step for step in reversed(range(phase.steps)) if phase.draw(step).plan == plan)
+    steps = list(islice(alike, WARM + TIMED + ASKED))
+    return replace(phase, steps=len(steps), draw=lambda step: phase.draw(steps[step]))
 
 
 def timed(phase: Phase, peak: float) -> Iterator[Row]:
     steps = RecordedSteps(phase)
-    work = flops(phase, phase.draw(0))
+    work = flops(phase, phase.draw(0), next(steps.module.parameters()).device)
     with steps.running():
         for step in range(WARM):
             steps.take(step)
@@ -78,9 +81,9 @@ def timed(phase: Phase, peak: float) -> Iterator[Row]:
         torch.cuda.synchronize()
         seconds = (time.perf_counter() - begun) / TIMED
         asked = time.perf_counter()
-        for step in range(3):  # of which the GPU's queue holds all, so that nothing waits
-            steps.take(WARM + step)
-        python = (time.perf_counter() - asked) / 3
+        for step in range(WARM + TIMED, WARM + TIMED + ASKED):
+            steps.take(step)
+        python = (time.perf_counter() - asked) / ASKED
     yield Row(
         f"{phase.name}, batch {phase.batch}, plan {phase.draw(0).plan}",
         f"{seconds * 1e3:.2f} ms a step, {phase.batch / seconds:,.0f} samples/s",
@@ -98,9 +101,8 @@ def timed(phase: Phase, peak: float) -> Iterator[Row]:
     )
 
 
-def flops(phase: Phase, batch: Batch) -> float:
-    """Floating-point operations of a step's products and convolutions, forward and backward."""
-    device = next(phase.begin().parameters()).device
+def flops(phase: Phase, batch: Batch, device: torch.device) -> float:
+    """Floating-point operations of a step's products and convolutions, forward and backward, of a phase that began."""
     with FlopCounterMode(display=False) as counter:
         loss, _ = phase.loss(batch._replace(rows=tuple(row.to(device) for row in batch.rows)))
         loss.backward()

@@ -43,7 +43,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "world_model_training.autoencoder_batch": 1024,
         "world_model_training.dynamics_steps": 60000,
         "world_model_training.dynamics_batch": 1024,
-        "world_model_training.horizons": (1, 3, 8),
         "world_model_training.delta": 0.01,
         "policy_training.steps": 6000,
         "policy_training.batch": 256,
@@ -82,12 +81,14 @@ class Configuration:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self):
-        memory, horizons = self.world_model.memory, self.world_model_training.horizons
-        least = memory + max(horizons) - 1
+        memory, horizon = self.world_model.memory, self.world_model.horizon
+        early = self.world_model_training.early_horizons
+        least = memory + max(*early, horizon) - 1
         if self.data.timesteps < least:
             raise ValueError(
-                f"data.timesteps must be at least {least} for world_model.memory {memory} and "
-                f"world_model_training.horizons {list(horizons)}, got {self.data.timesteps}"
+                f"data.timesteps must be at least {least} for world_model.memory {memory}, "
+                f"world_model.horizon {horizon} and world_model_training.early_horizons {list(early)}, got "
+                f"{self.data.timesteps}"
             )
 
 

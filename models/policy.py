@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.config import PolicyConfig, WorldModelConfig
-from models.world_model import DreamState, WorldModel
+from models.core import DreamState
+from models.world_model import WorldModel
 
 
 class Policy(nn.Module):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from models.config import PolicyConfig, PolicyTraining
 from models.dataset import Dataset, random_timesteps
 from models.draws import generator
+from models.fused_core import fused
 from models.look_at_goals import look_at_goals
 from models.losses import target_distance
 from models.phase import Batch, Figures, Phase, going_on
@@ -91,19 +92,19 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
         targets = dataset.observations(target_episodes, target_timesteps)[:, -1]
         targets = shifted(targets, shifts, training.shift)
         where = windows(episodes, first, context)
-        seen, forces = latents[where], dataset.forces[where]
+        seen, forces, core = latents[where], dataset.forces[where], fused(world_model.core)
         with torch.no_grad():
             target = encode_target(world_model, targets)
             state = world_model.filter(seen, forces)
             for _ in range(lead):
                 forces = torch.cat([forces, policy(state, target, forces[:, -1])[:, None]], 1)
-                state = world_model.core.imagine(state, forces[:, -1])
+                state = core.imagine(state, forces[:, -1])
                 seen = torch.cat([seen, world_model.core.latent(state)[:, None]], 1)
             state = world_model.filter(seen, forces)
         imagined, force = [], forces[:, -1]
         for _ in range(training.horizon):
             force = policy(state, target, force)
-            state = world_model.core.imagine(state, force)
+            state = core.imagine(state, force)
             imagined.append(state.path)
         frames = torch.sigmoid(world_model.decode(world_model.core.read(torch.stack(imagined, 1))))
         distance = target_distance(frames, targets[:, None, None])

@@ -1,43 +1,14 @@
 """The recurrent world model: it filters observations into a state and dreams on, in latent space, on forces alone."""
 
-from typing import NamedTuple
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.config import WorldModelConfig
+from models.core import Core, DreamState
 from models.decoder import Decoder
 from models.encoder import Encoder
-
-
-class DreamState(NamedTuple):
-    """What the model remembers: the residual path, from which latents are read, and the LSTM's two memories."""
-
-    path: Float[Tensor, "batch state"]
-    hidden: Float[Tensor, "batch lstm"]
-    cell: Float[Tensor, "batch lstm"]
-
-
-class Branch(nn.Module):
-    """An LSTM cell and, from its input and output, a linear map plus a small MLP.
-
-    A plain LSTM dreams 2 to 3 times worse: folding a path at a wall is piecewise linear, which a ReLU branch can be
-    exactly and gates cannot.
-    """
-
-    def __init__(self, inputs: int, config: WorldModelConfig):
-        super().__init__()
-        self.lstm = nn.LSTMCell(inputs, config.lstm)
-        self.linear = nn.Linear(inputs + config.lstm, config.state)
-        out = nn.Linear(config.mlp, config.state)
-        nn.init.zeros_(out.weight)
-        self.mlp = nn.Sequential(nn.Linear(inputs + config.lstm, config.mlp), nn.ReLU(), out)
-
-    def forward(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        hidden, cell = self.lstm(inputs, (hidden, cell))
-        features = torch.cat([inputs, hidden], 1)
-        return self.linear(features) + self.mlp(features), hidden, cell
+from models.fused_core import fused
 
 
 class WorldModel(nn.Module):
@@ -72,45 +43,28 @@ class WorldModel(nn.Module):
 
         Always from the learned initial state: a state carried on for longer than in training would drift.
         """
-        state = self.core.initial(len(latents))
+        core = fused(self.core)
+        state = core.initial(len(latents))
         for t in range(max(0, latents.shape[1] - self.config.memory), latents.shape[1]):
-            state = self.core.observe(state, latents[:, t], forces[:, t])
+            state = core.observe(state, latents[:, t], forces[:, t])
         return state
 
     def dream(
         self, state: DreamState, forces: Float[Tensor, "batch time 2"]
     ) -> tuple[Float[Tensor, "batch time latent"], DreamState]:
-        """Latents of the timesteps in which `forces` act, and the state after the last. No observation enters."""
-        paths = []
-        for force in forces.unbind(1):
-            state = self.core.imagine(state, force)
-            paths.append(state.path)
-        return self.core.read(torch.stack(paths, 1)), state
+        """Latents of the timesteps in which `forces` act, and the state after the last. No observation enters.
 
-
-class Core(nn.Module):
-    """The recurrent part: one branch takes an observation in, another moves the state on without one."""
-
-    def __init__(self, config: WorldModelConfig):
-        super().__init__()
-        self.observing = Branch(config.latent + 2 + config.state, config)
-        self.imagining = Branch(config.state + 2, config)
-        self.read = nn.Linear(config.state, config.latent)
-        self.start = nn.ParameterList(torch.zeros(n) for n in (config.state, config.lstm, config.lstm))
-
-    def initial(self, batch: int) -> DreamState:
-        """The learned state before anything was observed."""
-        return DreamState(*(part.expand(batch, -1) for part in self.start))
-
-    def observe(self, state: DreamState, latent: Tensor, force: Float[Tensor, "batch 2"]) -> DreamState:
-        """Take in the observation of a timestep, in which `force` acted."""
-        return DreamState(*self.observing(torch.cat([latent, force, state.path], 1), state.hidden, state.cell))
-
-    def imagine(self, state: DreamState, force: Float[Tensor, "batch 2"]) -> DreamState:
-        """Move on by a timestep in which `force` acts."""
-        change, hidden, cell = self.imagining(torch.cat([state.path, force], 1), state.hidden, state.cell)
-        return DreamState(state.path + change, hidden, cell)
-
-    def latent(self, state: DreamState) -> Float[Tensor, "batch latent"]:
-        """The standardised latent that the state stands for."""
-        return self.read(state.path)
+        After every `config.horizon` timesteps the state is filtered anew, from what was imagined: a state moved on for
+        longer than in training loses precision with each timestep.
+        """
+        core, horizon = fused(self.core), self.config.horizon
+        latents: list[Tensor] = []  # of a stretch of so many timesteps each
+        for first in range(0, forces.shape[1], horizon):
+            if latents:
+                state = self.filter(torch.cat(latents, 1), forces[:, :first])
+            paths = []
+            for force in forces[:, first : first + horizon].unbind(1):
+                state = core.imagine(state, force)
+                paths.append(state.path)
+            latents.append(self.core.read(torch.stack(paths, 1)))
+        return torch.cat(latents, 1), state

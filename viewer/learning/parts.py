@@ -11,8 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.config import WorldModelConfig
+from models.core import DreamState
 from models.losses import FLOOR, SHARPNESS
-from models.world_model import DreamState, WorldModel
+from models.world_model import WorldModel
 from sim_core import episodes
 
 _forces = episodes._forces  # ours, while another stands in for it

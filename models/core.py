@@ -1,0 +1,66 @@
+"""The recurrent core of the world model: what it remembers, and how a timestep changes that."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.config import WorldModelConfig
+
+
+class DreamState(NamedTuple):
+    """What the model remembers: the residual path, from which latents are read, and the LSTM's two memories."""
+
+    path: Float[Tensor, "batch state"]
+    hidden: Float[Tensor, "batch lstm"]
+    cell: Float[Tensor, "batch lstm"]
+
+
+class Branch(nn.Module):
+    """An LSTM cell and, from its input and output, a linear map plus a small MLP.
+
+    A plain LSTM dreams 2 to 3 times worse: folding a path at a wall is piecewise linear, which a ReLU branch can be
+    exactly and gates cannot.
+    """
+
+    def __init__(self, inputs: int, config: WorldModelConfig):
+        super().__init__()
+        self.lstm = nn.LSTMCell(inputs, config.lstm)
+        self.linear = nn.Linear(inputs + config.lstm, config.state)
+        out = nn.Linear(config.mlp, config.state)
+        nn.init.zeros_(out.weight)
+        self.mlp = nn.Sequential(nn.Linear(inputs + config.lstm, config.mlp), nn.ReLU(), out)
+
+    def forward(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        hidden, cell = self.lstm(inputs, (hidden, cell))
+        features = torch.cat([inputs, hidden], 1)
+        return self.linear(features) + self.mlp(features), hidden, cell
+
+
+class Core(nn.Module):
+    """The recurrent part: one branch takes an observation in, another moves the state on without one."""
+
+    def __init__(self, config: WorldModelConfig):
+        super().__init__()
+        self.observing = Branch(config.latent + 2 + config.state, config)
+        self.imagining = Branch(config.state + 2, config)
+        self.read = nn.Linear(config.state, config.latent)
+        self.start = nn.ParameterList(torch.zeros(n) for n in (config.state, config.lstm, config.lstm))
+
+    def initial(self, batch: int) -> DreamState:
+        """The learned state before anything was observed."""
+        return DreamState(*(part.expand(batch, -1) for part in self.start))
+
+    def observe(self, state: DreamState, latent: Tensor, force: Float[Tensor, "batch 2"]) -> DreamState:
+        """Take in the observation of a timestep, in which `force` acted."""
+        return DreamState(*self.observing(torch.cat([latent, force, state.path], 1), state.hidden, state.cell))
+
+    def imagine(self, state: DreamState, force: Float[Tensor, "batch 2"]) -> DreamState:
+        """Move on by a timestep in which `force` acts."""
+        change, hidden, cell = self.imagining(torch.cat([state.path, force], 1), state.hidden, state.cell)
+        return DreamState(state.path + change, hidden, cell)
+
+    def latent(self, state: DreamState) -> Float[Tensor, "batch latent"]:
+        """The standardised latent that the state stands for."""
+        return self.read(state.path)
