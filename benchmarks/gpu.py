@@ -7,7 +7,6 @@ import copy
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -54,7 +53,7 @@ def phases(scratch: Path, device: torch.device) -> Iterator[tuple[Phase, tuple[i
     yield autoencoder_phase(model, config.world_model_training, dataset), ()
     yield (
         dynamics_phase(model, config.world_model_training, dataset),
-        (memory, config.world_model.horizon),
+        (memory, max(config.world_model_training.horizons)),
     )
     frozen = copy.deepcopy(model).requires_grad_(False)
     policy = Policy(config.policy, config.world_model).to(device)
@@ -62,10 +61,9 @@ def phases(scratch: Path, device: torch.device) -> Iterator[tuple[Phase, tuple[i
 
 
 def same_plan(phase: Phase, plan: tuple[int, ...]) -> Phase:
-    """The phase with the last of its steps that are of a plan."""
-    alike = (step for step in reversed(range(phase.steps)) if phase.draw(step).plan == plan)
-    steps = list(islice(alike, WARM + TIMED + ASKED))
-    return replace(phase, steps=len(steps), draw=lambda step: phase.draw(steps[step]))
+    """The phase with steps of one plan only, drawn as the phase draws them."""
+    steps = [step for step in range(phase.steps) if phase.draw(step).plan == plan]
+    return replace(phase, steps=WARM + TIMED + ASKED, draw=lambda step: phase.draw(steps[step % len(steps)]))
 
 
 def timed(phase: Phase, peak: float) -> Iterator[Row]:

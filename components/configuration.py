@@ -81,14 +81,12 @@ class Configuration:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self):
-        memory, horizon = self.world_model.memory, self.world_model.horizon
-        early = self.world_model_training.early_horizons
-        least = memory + max(*early, horizon) - 1
+        memory, horizons = self.world_model.memory, self.world_model_training.horizons
+        least = memory + max(horizons) - 1
         if self.data.timesteps < least:
             raise ValueError(
-                f"data.timesteps must be at least {least} for world_model.memory {memory}, "
-                f"world_model.horizon {horizon} and world_model_training.early_horizons {list(early)}, got "
-                f"{self.data.timesteps}"
+                f"data.timesteps must be at least {least} for world_model.memory {memory} and "
+                f"world_model_training.horizons {list(horizons)}, got {self.data.timesteps}"
             )
 
 

@@ -44,7 +44,6 @@ class WorldModelConfig:
     lstm: int = 64  # cells of the LSTM
     mlp: int = 128  # width of the residual branch
     memory: int = 4  # observations that a state is filtered from at most: in training, dreams and control alike
-    horizon: int = 8  # timesteps that a state is moved on at most, in training and in dreams: then it is filtered anew
 
     def __post_init__(self):
         require_at_least(self, 1, *(field.name for field in fields(self)))
@@ -61,7 +60,7 @@ class WorldModelTraining:
     dynamics_steps: int = 9000
     dynamics_batch: int = 256  # sequences
     dynamics_rate: float = 0.02
-    early_horizons: tuple[int, ...] = (2, 4)  # timesteps dreamed in the first tenth and until six tenths
+    horizons: tuple[int, ...] = (2, 4, 8)  # timesteps dreamed in the first tenth, until six tenths, and then
     decoder_steps: int = 1500  # of the autoencoder's batch and rate
     delta: float = 0.03  # latent error, in standard deviations, from which the loss grows like a logarithm
     average: float = 0.999  # decay of the averaged weights, which are the ones that are kept
@@ -71,8 +70,8 @@ class WorldModelTraining:
         require_at_least(self, 1, "autoencoder_steps", "autoencoder_batch", "dynamics_steps", "dynamics_batch")
         require_at_least(self, 1, "decoder_steps")
         _check_rates(self, "autoencoder_rate", "dynamics_rate")
-        if len(self.early_horizons) != 2 or min(self.early_horizons) < 1:
-            raise ValueError(f"early_horizons must be two numbers of at least 1, got {self.early_horizons!r}")
+        if len(self.horizons) != 3 or min(self.horizons) < 1:
+            raise ValueError(f"horizons must be three numbers of at least 1, got {self.horizons!r}")
         if not self.delta > 0:
             raise ValueError(f"delta must be above 0, got {self.delta!r}")
         if not 0 <= self.average < 1:

@@ -45,12 +45,11 @@ def train_world_model(
         ValueError: the dataset is of another world, or its episodes are too short for the horizons.
     """
     dataset.check(config)
-    horizons = *training.early_horizons, config.horizon
-    longest = config.memory + max(horizons)
+    longest = config.memory + max(training.horizons)
     if dataset.timesteps < longest:
         raise ValueError(
             f"episodes must be at least {longest} timesteps long for memory {config.memory} and horizon "
-            f"{max(horizons)}, the dataset's have {dataset.timesteps}"
+            f"{max(training.horizons)}, the dataset's have {dataset.timesteps}"
         )
     device = device_here()
     with torch.random.fork_rng(devices=[]):
@@ -85,7 +84,6 @@ def autoencoder_phase(model: WorldModel, training: WorldModelTraining, dataset: 
 
 def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
     """The recurrent core on sequences of latents: filter up to `memory` of them, then dream the horizon."""
-    horizons = *training.early_horizons, model.config.horizon
     latents = torch.empty(0)
 
     def begin() -> nn.Module:
@@ -101,7 +99,7 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
     def draw(step: int) -> Batch:
         random = generator(training.seed, "dynamics", step)
         context = int(random.integers(1, model.config.memory + 1))
-        horizon = horizon_at(step / training.dynamics_steps, horizons)
+        horizon = horizon_at(step / training.dynamics_steps, training.horizons)
         limits = dataset.episodes, dataset.timesteps - context - horizon + 1
         rows = tuple(torch.from_numpy(random.integers(limit, size=training.dynamics_batch)) for limit in limits)
         return Batch((context, horizon), rows)
@@ -124,7 +122,7 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
 
 def decoder_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
     """The decoder alone on what is dreamed, against the frames that came true."""
-    batch, horizon = training.autoencoder_batch, training.early_horizons[1]
+    batch, horizon = training.autoencoder_batch, training.horizons[1]
     latents = torch.empty(0)
 
     def begin() -> nn.Module:

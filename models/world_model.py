@@ -52,19 +52,9 @@ class WorldModel(nn.Module):
     def dream(
         self, state: DreamState, forces: Float[Tensor, "batch time 2"]
     ) -> tuple[Float[Tensor, "batch time latent"], DreamState]:
-        """Latents of the timesteps in which `forces` act, and the state after the last. No observation enters.
-
-        After every `config.horizon` timesteps the state is filtered anew, from what was imagined: a state moved on for
-        longer than in training loses precision with each timestep.
-        """
-        core, horizon = fused(self.core), self.config.horizon
-        latents: list[Tensor] = []  # of a stretch of so many timesteps each
-        for first in range(0, forces.shape[1], horizon):
-            if latents:
-                state = self.filter(torch.cat(latents, 1), forces[:, :first])
-            paths = []
-            for force in forces[:, first : first + horizon].unbind(1):
-                state = core.imagine(state, force)
-                paths.append(state.path)
-            latents.append(self.core.read(torch.stack(paths, 1)))
-        return torch.cat(latents, 1), state
+        """Latents of the timesteps in which `forces` act, and the state after the last. No observation enters."""
+        core, paths = fused(self.core), []
+        for force in forces.unbind(1):
+            state = core.imagine(state, force)
+            paths.append(state.path)
+        return self.core.read(torch.stack(paths, 1)), state

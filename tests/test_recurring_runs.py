@@ -35,7 +35,7 @@ SETTINGS = {
     "world_model_training.dynamics_steps": 300,
     "world_model_training.dynamics_batch": 128,
     "world_model_training.decoder_steps": 100,
-    "world_model.horizon": 6,
+    "world_model_training.horizons": "[2,4,6]",
     "world_model_training.average": 0.98,
     "policy.hidden": 32,
     "policy_training.steps": 200,

@@ -101,20 +101,15 @@ def test_the_world_model_is_for_the_worlds_frames():
             "smoke",
             0,
             {"data.timesteps": 3},
-            r"data.timesteps must be at least 11 for world_model.memory 4, .*, got 3",
+            r"data.timesteps must be at least 11 for world_model.memory 4 and .*, got 3",
         ),
-        ("smoke", 0, {"world_model_training.early_horizons": [1]}, "world_model_training.early_horizons must be two"),
+        ("smoke", 0, {"world_model_training.horizons": [1, 2]}, "world_model_training.horizons must be three"),
+        ("smoke", 0, {"world_model_training.horizons": 3}, "horizons must be a list of whole numbers, got 3"),
         (
             "smoke",
             0,
-            {"world_model_training.early_horizons": 3},
-            "early_horizons must be a list of whole numbers, got 3",
-        ),
-        (
-            "smoke",
-            0,
-            {"world_model_training.early_horizons": [1, "x"]},
-            "each of .*early_horizons must be a whole number, got 'x'",
+            {"world_model_training.horizons": [1, 2, "x"]},
+            "each of .*horizons must be a whole number, got 'x'",
         ),
     ],
 )
@@ -130,7 +125,7 @@ def through_a_spec(values):
 
 
 @pytest.mark.parametrize(
-    "config", [World(), PolicyTraining(), WorldModelTraining(early_horizons=(2, 3)), Configuration(seed=3)]
+    "config", [World(), PolicyTraining(), WorldModelTraining(horizons=(2, 3, 4)), Configuration(seed=3)]
 )
 def test_a_configuration_survives_the_way_through_a_compiled_pipeline(config):
     values = through_a_spec(asdict(config))

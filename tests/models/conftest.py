@@ -28,9 +28,7 @@ def world() -> World:
 
 @pytest.fixture(scope="session")
 def tiny() -> WorldModelConfig:
-    return WorldModelConfig(
-        size=16, frames=2, maps=8, latent=8, hidden=32, rank=6, state=16, lstm=16, mlp=32, memory=2, horizon=6
-    )
+    return WorldModelConfig(size=16, frames=2, maps=8, latent=8, hidden=32, rank=6, state=16, lstm=16, mlp=32, memory=2)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +60,7 @@ def learned(tmp_path_factory, dataset, tiny) -> Learned:
         dynamics_steps=300,
         dynamics_batch=128,
         decoder_steps=100,
-        early_horizons=(2, 4),
+        horizons=(2, 4, 6),
         average=0.98,
     )
     policy_training = PolicyTraining(steps=300, batch=64, horizon=6, average=0.98)

@@ -28,7 +28,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "dynamics_steps": 20,
         "dynamics_batch": 8,
         "decoder_steps": 6,
-        "early_horizons": (2, 3),
+        "horizons": (2, 3, 4),
     },
     "policy": {"seed": 3, "steps": 16, "batch": 8, "horizon": 3},
 }

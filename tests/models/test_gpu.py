@@ -26,7 +26,7 @@ TRAINING = WorldModelTraining(
     dynamics_steps=40,
     dynamics_batch=32,
     decoder_steps=20,
-    early_horizons=(2, 3),
+    horizons=(2, 3, 4),
 )
 
 

@@ -34,14 +34,14 @@ def test_a_trained_policy_brings_the_block_to_its_target(learned, world):
 def test_a_world_of_another_size_block_and_frames_trains_with_the_same_classes(tmp_path, write_episodes):
     other = World(size=20, block=5, frames=3)
     dataset = Dataset([write_episodes(tmp_path / "shard", other, range(64), 6)])
-    config = WorldModelConfig(size=20, frames=3, latent=8, hidden=16, mlp=16, horizon=2)
+    config = WorldModelConfig(size=20, frames=3, latent=8, hidden=16, mlp=16)
     training = WorldModelTraining(
         autoencoder_steps=150,
         autoencoder_batch=16,
         dynamics_steps=100,
         dynamics_batch=16,
         decoder_steps=60,
-        early_horizons=(2, 2),
+        horizons=(2, 2, 2),
     )
     model = train_world_model(config, training, dataset, tmp_path / "world_model")
     train_policy(PolicyConfig(16), PolicyTraining(steps=120, batch=16, horizon=4), model, dataset, tmp_path / "policy")
@@ -57,7 +57,7 @@ def test_a_world_of_another_size_block_and_frames_trains_with_the_same_classes(t
 
 def test_a_decoder_tuned_on_dreams_shows_them_nearer_to_what_came_true(learned, dataset, tmp_path):
     model = copy.deepcopy(learned.model).requires_grad_(True)
-    training = WorldModelTraining(decoder_steps=300, early_horizons=(2, 4), average=0.98)
+    training = WorldModelTraining(decoder_steps=300, horizons=(2, 4, 6), average=0.98)
     phase = decoder_phase(model, training, dataset)
 
     def error():

@@ -35,7 +35,7 @@ SHORT = WorldModelTraining(
     dynamics_steps=16,
     dynamics_batch=8,
     decoder_steps=5,
-    early_horizons=(2, 3),
+    horizons=(2, 3, 4),
 )
 SHORT_POLICY = PolicyTraining(seed=3, steps=18, batch=8, horizon=3)
 
@@ -416,7 +416,7 @@ def test_a_disk_that_cannot_be_written_is_named_and_leaves_the_checkpoint_before
 
 def test_episodes_too_short_for_the_horizon_are_refused(dataset, tiny, tmp_path):
     with pytest.raises(ValueError, match=r"at least 52 timesteps long for memory 2 and horizon 50, .* have 10$"):
-        train_world_model(replace(tiny, horizon=50), SHORT, dataset, tmp_path)
+        train_world_model(tiny, replace(SHORT, horizons=(2, 3, 50)), dataset, tmp_path)
 
 
 @pytest.mark.long

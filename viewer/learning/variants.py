@@ -63,13 +63,7 @@ _FORCES = {"sim_core.episodes._forces": parts.independent_forces}
 # The most telling first: a training that is cut off in the middle of the list has told most of it.
 VARIANTS = (
     BASELINE,
-    _model(
-        "one-step",
-        "Rollouts",
-        "trained one timestep ahead only",
-        training={"early_horizons": (1, 1)},
-        network={"horizon": 1},
-    ),
+    _model("one-step", "Rollouts", "trained one timestep ahead only", training={"horizons": (1, 1, 1)}),
     _model(
         "latents-back",
         "Rollouts",
@@ -131,15 +125,9 @@ VARIANTS = (
         parts={"torch.optim.Muon": parts.adamw},
     ),
     _policy("no-average", "Averaging", "the last weights, not averaged ones", training={"average": 0.0}),
-    _model("long", "Rollouts", "8 timesteps from the first step on", training={"early_horizons": (8, 8)}),
-    _model("short", "Rollouts", "2 timesteps to the end", training={"early_horizons": (2, 2)}, network={"horizon": 2}),
-    _model(
-        "longer",
-        "Rollouts",
-        "4, 8 and at last 12 timesteps",
-        training={"early_horizons": (4, 8)},
-        network={"horizon": 12},
-    ),
+    _model("long", "Rollouts", "8 timesteps from the first step on", training={"horizons": (8, 8, 8)}),
+    _model("short", "Rollouts", "2 timesteps to the end", training={"horizons": (2, 2, 2)}),
+    _model("longer", "Rollouts", "4, 8 and at last 12 timesteps", training={"horizons": (4, 8, 12)}),
     _model("memory-2", "Memory", "2 observations remembered", network={"memory": 2}),
     _model("memory-8", "Memory", "8 observations remembered", network={"memory": 8}),
     _model(

@@ -10,20 +10,7 @@ from models.world_model import WorldModel
 from sim_core.world import World
 from viewer.player.export import export
 
-SCRIPTS = (
-    "network",
-    "world",
-    "dream",
-    "play",
-    "target",
-    "push",
-    "picture",
-    "curve",
-    "readout",
-    "controls",
-    "game",
-    "start",
-)
+SCRIPTS = ("network", "world", "play", "target", "push", "picture", "curve", "readout", "controls", "game", "start")
 
 
 def player(model: WorldModel, policy: Policy, world: World) -> str:

@@ -1,8 +1,7 @@
 """A world model and a policy as one JSON object: what they compute, and the memory in which a page computes it.
 
-    {"past": observations to filter, "horizon": timesteps to move a state on at most, "memory": numbers, "constants":
-     base64 of float16, of float32 and of float64, which come first, "functions": {name: {"inputs": [[place, length]],
-     "outputs": [[place, length]], "operations": [...]}}}
+    {"past": observations to filter, "memory": numbers, "constants": base64 of float16, of float32 and of float64, which
+     come first, "functions": {name: {"inputs": [[place, length]], "outputs": [[place, length]], "operations": [...]}}}
 
 An operation of `viewer.player.trace` is {"kind": "map" or "reduce" or "contract", "function": str, "shape": [length of
 each axis], "views": [[place of the first number, stride of each axis]], the written one first}, or {"kind": "convolve",
@@ -33,8 +32,7 @@ def export(model: WorldModel, policy: Policy) -> dict[str, Any]:
     """The networks for a page. A state is as many arrays as a `DreamState` has parts.
 
     start() -> state, encode(observation) -> latent, aim(target) -> latent, observe(state, latent, force) -> state,
-    imagine(state, force) -> state, read(state) -> latent, show(state) -> frames in 0..1, act(state, aim, previous
-    force) -> force.
+    imagine(state, force) -> state, show(state) -> frames in 0..1, act(state, aim, previous force) -> force.
 
     Raises:
         ValueError: the networks hold an operation that the page does not know.
@@ -54,11 +52,10 @@ def export(model: WorldModel, policy: Policy) -> dict[str, Any]:
         "aim": (lambda target: (encode_target(dreamer, target),), (target,)),
         "observe": (lambda *given: core.observe(DreamState(*given[:parts]), *given[parts:]), (*start, latent, force)),
         "imagine": (lambda *given: core.imagine(DreamState(*given[:parts]), *given[parts:]), (*start, force)),
-        "read": (lambda *state: (core.latent(DreamState(*state)),), start),
         "show": (lambda *state: (dreamer.decode(core.latent(DreamState(*state))).sigmoid(),), start),
         "act": (lambda *given: (actor(DreamState(*given[:parts]), *given[parts:]),), (*start, latent, force)),
     }
-    return {"past": model.config.memory, "horizon": model.config.horizon, **pack(trace(both, functions))}
+    return {"past": model.config.memory, **pack(trace(both, functions))}
 
 
 def for_page(model: WorldModel, policy: Policy) -> tuple[WorldModel, Policy]:

@@ -31,14 +31,16 @@ DREAM = (
     LOOK
     + PACK
     + """
-const { dreamer } = player.play;
-dreamer.observed.count = 0;
-given.context.forEach(({ observation, force }) => dreamer.observe(Float64Array.from(observation), force));
-dreamer.wake();
+const { networks } = player.play;
+let state = networks.start();
+for (const { observation, force } of given.context) {
+  const latent = networks.encode(Float64Array.from(observation))[0];
+  state = networks.observe(...state, latent, Float64Array.from(force));
+}
 const dreamt = [];
 for (const force of given.forces) {
-  dreamer.imagine(Float64Array.from(force));
-  dreamt.push(...dreamer.networks.read(...dreamer.state)[0], ...dreamer.frames());
+  state = networks.imagine(...state, Float64Array.from(force));
+  dreamt.push(...state.map((part) => Array.from(part)).flat(), ...networks.show(...state)[0]);
 }
 return pack(dreamt);"""
 )
@@ -57,8 +59,12 @@ def dream_in_torch(model, observations, forces):
     observations, forces = (torch.from_numpy(each).double() for each in (observations, forces))
     latents = model.encode(observations)
     state = model.filter(latents[None], forces[None, : len(latents)])
-    dreamt = model.dream(state, forces[None, len(latents) :])[0][0]
-    return torch.cat([dreamt, model.decode(dreamt).sigmoid().flatten(1)], 1).numpy()
+    dreamt = []
+    for force in forces[len(latents) :]:
+        state = model.core.imagine(state, force[None])
+        frames = model.decode(model.core.latent(state)).sigmoid()
+        dreamt.append(torch.cat([*(part[0] for part in state), frames.flatten()]))
+    return torch.stack(dreamt).numpy()
 
 
 @torch.no_grad()
@@ -138,7 +144,6 @@ def test_each_function_is_that_of_torch(open_page, untrained, untrained_page):
         "encode": ([drawing.expand(1, 4, -1, -1) ** 2], [model.encode(drawing.expand(1, 4, -1, -1) ** 2)]),
         "observe": ([*state, latent, force], model.core.observe(remembered, latent, force)),
         "imagine": ([*state, force], model.core.imagine(remembered, force)),
-        "read": (state, [model.core.latent(remembered)]),
         "show": (state, [model.decode(model.core.latent(remembered)).sigmoid()]),
         "act": ([*state, latent, force], [policy(remembered, latent, force)]),
     }

@@ -19,8 +19,8 @@ const timed = (work) => {
   return (performance.now() - start) / 400;
 };
 const imagined = timed(() => {
-  play.dreamer.imagine(force);
-  play.dreamer.frames();
+  play.remember(play.networks.imagine(...play.state, force));
+  play.networks.show(...play.state);
 });
 const frame = timed(() => {
   player.nextFrame();

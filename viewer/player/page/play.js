@@ -6,7 +6,6 @@ class Play {
     const pixels = world.size * world.size;
     this.world = world;
     this.networks = readNetworks(program);
-    this.dreamer = new Dream(program, this.networks);
     this.block = { position: [0, 0], velocity: [0, 0] };
     this.force = new Float64Array(2); // of the last timestep
     this.reality = Array.from({ length: world.frames }, () => new Float64Array(pixels));
@@ -14,13 +13,16 @@ class Play {
     this.centres = this.reality.map(() => [0, 0]); // px, of the block in each frame
     this.apart = new Float64Array(world.frames); // px, of each frame
     this.observation = new Float64Array(world.frames * pixels);
+    this.state = this.networks.start().map((part) => Float64Array.from(part)); // the dream's
+    this.latents = Array.from({ length: program.past }, () => this.networks.encode(this.observation)[0].slice());
+    this.forces = Array.from({ length: program.past }, () => new Float64Array(2));
     this.aim = this.networks.aim(this.reality[0])[0].slice(); // the latent of the target
   }
 
   // One timestep in which nothing pushes is observed; the dream goes on from it.
   restart(position, velocity) {
     this.block = { position: [...position], velocity: [...velocity] };
-    this.dreamer.observed.count = 0;
+    this.observed = 0;
     this.force.fill(0);
     this.move();
     this.sync();
@@ -30,28 +32,34 @@ class Play {
   step(force) {
     this.force.set(force);
     this.move();
-    this.dreamer.imagine(this.force);
-    const pixels = this.dreamer.frames();
+    this.remember(this.networks.imagine(...this.state, this.force));
+    const pixels = this.networks.show(...this.state)[0];
     this.dream.forEach((frame, i) => frame.set(pixels.subarray(i * frame.length, (i + 1) * frame.length)));
+    this.dreamed++;
     this.compare();
   }
 
   // The dream sees what was last observed, and is shown as that.
   sync() {
-    this.dreamer.wake();
+    this.remember(this.filter());
     this.dream.forEach((frame, i) => frame.set(this.reality[i]));
+    this.dreamed = 0; // timesteps since it last saw reality
     this.compare();
   }
 
-  // Timesteps since the dream last saw reality.
-  get dreamed() {
-    return this.dreamer.imagined.count;
+  // The state after the last observations, always from the start: one carried on for longer would drift.
+  filter() {
+    let state = this.networks.start();
+    for (let i = Math.max(0, this.observed - this.latents.length); i < this.observed; i++) {
+      const place = i % this.latents.length;
+      state = this.networks.observe(...state, this.latents[place], this.forces[place]);
+    }
+    return state;
   }
 
   // What the policy would push now, when it sees reality or only the dream.
   policy(seen) {
-    const { state, observed } = this.dreamer;
-    return this.networks.act(...(seen === "dream" ? state : this.dreamer.filter(observed)), this.aim, this.force)[0];
+    return this.networks.act(...(seen === "dream" ? this.state : this.filter()), this.aim, this.force)[0];
   }
 
   setTarget(target) {
@@ -64,7 +72,14 @@ class Play {
       this.centres[i] = render(this.block.position, this.world, frame);
       this.observation.set(frame, i * frame.length);
     });
-    this.dreamer.observe(this.observation, this.force);
+    const place = this.observed % this.latents.length;
+    this.latents[place].set(this.networks.encode(this.observation)[0]);
+    this.forces[place].set(this.force);
+    this.observed++;
+  }
+
+  remember(state) {
+    this.state.forEach((part, i) => part.set(state[i]));
   }
 
   compare() {
