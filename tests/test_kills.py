@@ -156,7 +156,7 @@ def test_a_run_killed_twenty_times_ends_with_the_bytes_of_one_left_alone(alone, 
     assert made.keys() == expected.keys()
     assert [place for place in made if made[place] != expected[place]] == []
     assert {name for _, _, name in made} >= {"frames.npy", "weights.safetensors", "evaluation.json", "policy.gif"}
-    assert not list(tmp_path.rglob("*incoming*"))
+    assert not list(run.rglob("*incoming*"))
 
 
 def test_a_run_in_a_bucket_killed_in_both_trainings_ends_with_the_same_bytes_too(alone, bucket, tmp_path):

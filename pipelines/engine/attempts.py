@@ -110,8 +110,10 @@ def _owner(run: str) -> Process | None:
 
 
 def _enter(run: str, number: int) -> None:
+    """Make the run this process's, and remove what those before it were killed over."""
     me = Process(_machine(), os.getpid(), _began(os.getpid()))
     storage.write_text(_attempt(run, number), json.dumps(asdict(me)), new=True)
+    storage.sweep(run, spare=ATTEMPTS)  # where others that want the run may be writing
 
 
 def _last(run: str) -> int:

@@ -26,7 +26,7 @@ PROJECT = Path(__file__).parents[3]
 
 
 def read_json(uri):
-    return json.loads(storage.read_text(uri) or "")
+    return json.loads(storage.read_text(str(uri)) or "")
 
 
 @component
@@ -185,8 +185,21 @@ else:
 """
 
 
-def start(file, root, how="begin"):
-    arguments = [sys.executable, "-c", SCRIPT, str(file), str(file.parent), root, how]
+# Before the script: a process that is killed when it is to put `run.json` in its place for the n-th time.
+KILLED = """
+import os, pathlib, signal
+rename, left = pathlib.Path.rename, [{times}]
+def killed(path, target):
+    left[0] -= target.name == "run.json"
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(path, target)
+pathlib.Path.rename = killed
+"""
+
+
+def start(file, root, how="begin", before=""):
+    arguments = [sys.executable, "-c", before + SCRIPT, str(file), str(file.parent), root, how]
     return subprocess.Popen(arguments, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
 
 
@@ -217,6 +230,21 @@ def test_a_run_whose_process_was_killed_goes_on(at_work, file, root, log):
     assert read_json(f"{root}/working/first/run.json")["state"] == "RUNNING"
     assert resume(load_spec(file), root, "first").state == "SUCCEEDED"
     assert log.read_text() == "begin work work end with 8 "
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+@pytest.mark.parametrize(("times", "how"), [(1, "begin"), (4, "resume")])
+def test_a_run_killed_while_its_record_was_written_holds_no_litter_once_it_has_gone_on(file, root, times, how):
+    (file.parent / "broken").unlink()
+    run = Path(root) / "working" / "first"
+    with start(file, root, before=KILLED.format(times=times)) as process:
+        assert process.wait() == -signal.SIGKILL
+    (litter,) = run.rglob("*incoming*")
+    assert litter.name.startswith(".run.json.")
+    with start(file, root, how) as process:
+        assert process.wait() == 0, process.stderr.read()
+    assert not list(run.rglob("*incoming*"))
+    assert read_json(run / "run.json")["state"] == "SUCCEEDED"
 
 
 def test_a_run_that_is_being_run_is_nobody_elses(at_work, file, root, log):
