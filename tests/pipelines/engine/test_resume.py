@@ -17,6 +17,7 @@ from kfp import dsl
 from kfp.compiler import Compiler
 
 from components import storage
+from pipelines.engine import attempts
 from pipelines.engine.attempts import ATTEMPTS
 from pipelines.engine.execute import TaskFailed, execute, resume
 from pipelines.engine.spec import load_spec
@@ -270,6 +271,20 @@ def test_of_many_that_resume_at_once_one_does(at_work, file, root, log):
     for said, code in ended:
         assert code == 0 or "ValueError: the run 'first' is being r" in said
     assert log.read_text() == "begin work work end with 8 "
+
+
+def test_of_two_that_have_seen_nobody_at_a_run_one_resumes_it(broken, root, monkeypatch):
+    run, at_work = attempts.run_uri(root, "working", "first"), attempts.at_work
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(attempts, "at_work", at_work)
+        nobody = at_work(*arguments)
+        attempts.take_over(run)
+        return nobody
+
+    monkeypatch.setattr(attempts, "at_work", overtaken)
+    with pytest.raises(ValueError, match="the run 'first' is being resumed by another process at this moment"):
+        resume(broken, root, "first")
 
 
 @pytest.mark.parametrize("root", ["folder"], indirect=True)
