@@ -7,19 +7,17 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tiny_run import PROJECT, TINY
+from tiny_run import RUNNER, TINY
 
 from components import storage
 
 pytestmark = pytest.mark.long
 
-RUN = [sys.executable, str(PROJECT / "local_runner.py")]
 NEW = ["--preset", "smoke", *(f"--set={name}={value}" for name, value in TINY.items())]
 MOUNTS = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]  # seen by no other process, gone with this one
 
@@ -33,7 +31,7 @@ def lines(errors: str) -> list[str]:
 def left_alone(tmp_path_factory) -> Path:
     """A run that nothing happened to."""
     root = tmp_path_factory.mktemp("root")
-    subprocess.run([*RUN, *NEW, "--root", root, "--run-id", "k"], check=True, capture_output=True)
+    subprocess.run([*RUNNER, *NEW, "--root", root, "--run-id", "k"], check=True, capture_output=True)
     return root / "dreamblock" / "k"
 
 
@@ -54,7 +52,7 @@ def test_a_full_disk_is_said_and_with_more_room_the_run_goes_on(left_alone, tmp_
         "$@" $again --root small > again 2>&1 || {{ cat again; exit 8; }}
         cp -r small large
     """
-    done = subprocess.run([*MOUNTS, script, "sh", *RUN], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([*MOUNTS, script, "sh", *RUNNER], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     errors = (tmp_path / "errors").read_text()
     assert (tmp_path / "code").read_text().strip() in ("1", "2")
@@ -74,7 +72,7 @@ def test_a_read_only_root_is_said_and_left_as_it_is(left_alone, tmp_path):
         "$@" --prune k --root root; echo $? >> code
         "$@" --list --root root || exit 8
     """
-    done = subprocess.run([*MOUNTS, script, "sh", *RUN], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([*MOUNTS, script, "sh", *RUNNER], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert set((tmp_path / "code").read_text().split()) <= {"1", "2"}
     assert "Traceback" not in done.stderr
@@ -85,7 +83,7 @@ def test_a_read_only_root_is_said_and_left_as_it_is(left_alone, tmp_path):
 @pytest.mark.parametrize("step", ["generate-data", "train-world-model", "evaluate"])
 def test_a_root_that_is_removed_in_the_middle_is_said_and_the_command_works_again(left_alone, tmp_path, step):
     root = tmp_path / "root"
-    command = [*RUN, *NEW, "--root", str(root), "--run-id", "k"]
+    command = [*RUNNER, *NEW, "--root", str(root), "--run-id", "k"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while not (root / "dreamblock" / "k" / step).exists() and process.poll() is None:
             time.sleep(0.005)
@@ -99,7 +97,7 @@ def test_a_root_that_is_removed_in_the_middle_is_said_and_the_command_works_agai
         shutil.rmtree(root, ignore_errors=True)
         subprocess.run(command, check=True, capture_output=True)
     else:
-        subprocess.run([*RUN, "--resume", "k", "--root", root], check=True, capture_output=True)
+        subprocess.run([*RUNNER, "--resume", "k", "--root", root], check=True, capture_output=True)
     assert results(root / "dreamblock" / "k") == results(left_alone)
     assert storage.whole(str(root / "dreamblock" / "k" / "evaluate" / "0" / "evaluation"))
 
@@ -107,7 +105,7 @@ def test_a_root_that_is_removed_in_the_middle_is_said_and_the_command_works_agai
 def test_a_clock_that_jumps_back_changes_nothing(left_alone, tmp_path):
     """What an earlier process left is dated a year ahead of what a later one sees."""
     root = tmp_path / "root"
-    killed = [*RUN, *NEW, "--root", str(root), "--run-id", "k", "--checkpoint-seconds", "0"]
+    killed = [*RUNNER, *NEW, "--root", str(root), "--run-id", "k", "--checkpoint-seconds", "0"]
     with subprocess.Popen(killed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while not (root / "dreamblock" / "k" / "train-policy").exists() and process.poll() is None:
             time.sleep(0.005)
@@ -118,7 +116,7 @@ def test_a_clock_that_jumps_back_changes_nothing(left_alone, tmp_path):
     record.write_text(json.dumps(facts | {"started": ahead.isoformat(timespec="seconds")}))
     for file in root.rglob("*"):
         os.utime(file, (ahead.timestamp(), ahead.timestamp()))
-    subprocess.run([*RUN, "--list", "--root", root], check=True, capture_output=True)
-    subprocess.run([*RUN, "--resume", "k", "--root", root], check=True, capture_output=True)
+    subprocess.run([*RUNNER, "--list", "--root", root], check=True, capture_output=True)
+    subprocess.run([*RUNNER, "--resume", "k", "--root", root], check=True, capture_output=True)
     assert results(root / "dreamblock" / "k") == results(left_alone)
     assert json.loads(record.read_text())["seconds"] > 0

@@ -1,8 +1,11 @@
-"""A whole run in seconds, for the tests that need one: its settings and its command line."""
+"""A whole run in seconds, for the tests that need one: its settings, its command line and its record."""
 
+import json
+import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
+RUNNER = [sys.executable, str(PROJECT / "local_runner.py")]
 TINY = {
     "data.episodes": 32,
     "data.shards": 2,
@@ -25,3 +28,8 @@ def command(root, run_id, **settings):
     assignments = {**TINY, **{name.replace("__", "."): value for name, value in settings.items()}}
     sets = [f"--set={name}={value}" for name, value in assignments.items()]
     return ["--preset", "smoke", *sets, "--root", str(root), "--run-id", run_id]
+
+
+def run_json(folder: Path):
+    """The record in a run's folder."""
+    return json.loads((folder / "run.json").read_text())
