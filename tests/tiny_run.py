@@ -1,4 +1,4 @@
-"""A whole run in seconds, for the tests that need one: its settings, its command line and its record."""
+"""A whole run in seconds, and one that learns, for the tests that need them: settings, command line and record."""
 
 import json
 import sys
@@ -18,6 +18,20 @@ TINY = {
     "evaluation.episodes": 4,
     "evaluation.horizon": 5,
     "evaluation.timesteps": 10,
+}
+# A world and networks that learn in seconds.
+SMALL = {
+    "world.size": 16,
+    "world.frames": 2,
+    "world_model.maps": 8,
+    "world_model.latent": 8,
+    "world_model.hidden": 32,
+    "world_model.rank": 6,
+    "world_model.state": 16,
+    "world_model.lstm": 16,
+    "world_model.mlp": 32,
+    "world_model.memory": 2,
+    "policy.hidden": 32,
 }
 STAGES = ["plan", "generate-data", "generate-data", "start", "train-world-model", "check", "train-policy", "evaluate"]
 STAGES += ["promote"]
