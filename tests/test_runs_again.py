@@ -85,6 +85,14 @@ def test_editing_the_policy_runs_the_policy_and_what_follows(tmp_path):
     assert weights(tmp_path, "second") == weights(tmp_path, "first")
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A copy of the project, and a root with a first run of it."""
+    project, root = copy_of_the_project(tmp_path_factory.mktemp("copy")), tmp_path_factory.mktemp("root")
+    done(start(command(root, "first"), project))
+    return project, root
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("file", "runs"),
@@ -95,13 +103,15 @@ def test_editing_the_policy_runs_the_policy_and_what_follows(tmp_path):
         ("components/shards.py", [*STAGES[:3], "evaluate", "promote"]),
     ],
 )
-def test_an_edit_runs_the_steps_that_it_reaches(tmp_path, file, runs):
-    project = copy_of_the_project(tmp_path)
-    done(start(command(tmp_path, "first"), project))
-    with (project / file).open("a") as source:
-        source.write("\n/* edited */\n" if file.endswith(".css") else "\n# edited\n")
-    done(start(command(tmp_path, "second"), project))
-    assert [stage for stage, run in sources(tmp_path, "second") if run is None] == runs
+def test_an_edit_runs_the_steps_that_it_reaches(first, file, runs):
+    (project, root), run_id = first, Path(file).stem
+    before = (project / file).read_text()
+    (project / file).write_text(before + ("\n/* edited */\n" if file.endswith(".css") else "\n# edited\n"))
+    try:
+        done(start(command(root, run_id), project))
+    finally:
+        (project / file).write_text(before)
+    assert [stage for stage, run in sources(root, run_id) if run is None] == runs
 
 
 # Stopped and resumed
