@@ -65,26 +65,23 @@ def test_smoke_is_trained_in_earnest_for_three_seeds():
 def test_a_run_of_the_readme_learns_what_smoke_promises(command):
     if "pipeline.yaml" in command:
         done(COMPILE)
-    run = made_by(command)
+    run = folder_of(done(command))
     assert_learned(evaluation(run))
     assert (run / "evaluate/0/evaluation/report.html").stat().st_size < 4_000_000
 
 
 @pytest.mark.long
 def test_a_run_on_whole_pixels_passes_the_check():
-    run = made_by(f"{PIXELS} {brief('policy_training', 'evaluation')}")  # which come after it
+    run = folder_of(done(f"{PIXELS} {brief('policy_training', 'evaluation')}"))  # which come after it
     assert evaluation(run)["raster"] == "pixel"
 
 
 @pytest.mark.long
-def test_a_run_for_a_champion_says_what_came_of_it():
-    """Such trainings in earnest are those of tests/test_recurring_runs.py."""
-    assert re.search("(?m)^nightly: ", done(f"{CHAMPION} {brief()}").stdout)
-
-
-@pytest.mark.long
-def test_the_other_commands_of_the_readme_work():
-    run = made_by(f".venv/bin/python local_runner.py --preset smoke {brief()}")
+def test_a_run_for_a_champion_says_what_came_of_it_and_the_other_commands_work_with_it():
+    """A run of seconds: those that learn for a champion are in tests/test_recurring_runs.py."""
+    ended = done(f"{CHAMPION} {brief()}")
+    assert re.search("(?m)^nightly: ", ended.stdout)
+    run = folder_of(ended)
     for command in sorted(OTHERS, key=lambda command: "--prune" in command):  # after which there is no run any more
         done(command.replace("RUN_ID", run.name))
     assert not run.exists()
@@ -97,9 +94,9 @@ def done(command: str) -> subprocess.CompletedProcess[str]:
     return ended
 
 
-def made_by(command: str) -> Path:
-    """The folder of the run that a command makes."""
-    return Path(re.findall("(?m)^run: (.*)$", done(command).stderr)[0])
+def folder_of(ended: subprocess.CompletedProcess[str]) -> Path:
+    """Of the run that a command has made."""
+    return Path(re.findall("(?m)^run: (.*)$", ended.stderr)[0])
 
 
 def brief(*parts: str) -> str:
