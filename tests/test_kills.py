@@ -26,12 +26,12 @@ SETTINGS = {
     **SMALL,
     "data.episodes": 512,
     "data.shards": 2,
-    "world_model_training.autoencoder_steps": 300,
-    "world_model_training.dynamics_steps": 300,
+    "world_model_training.autoencoder_steps": 200,
+    "world_model_training.dynamics_steps": 200,
     "world_model_training.decoder_steps": 100,
     "check.largest_error": 100,
-    "policy_training.steps": 250,
-    "evaluation.episodes": 40,
+    "policy_training.steps": 200,
+    "evaluation.episodes": 10,
 }
 # Two of the steps do nothing without a champion, and are over before a kill comes.
 KILLS = {
