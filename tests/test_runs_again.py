@@ -85,33 +85,22 @@ def test_editing_the_policy_runs_the_policy_and_what_follows(tmp_path):
     assert weights(tmp_path, "second") == weights(tmp_path, "first")
 
 
-@pytest.fixture(scope="module")
-def first(tmp_path_factory):
-    """A copy of the project, and a root with a first run of it."""
-    project, root = copy_of_the_project(tmp_path_factory.mktemp("copy")), tmp_path_factory.mktemp("root")
-    done(start(command(root, "first"), project))
-    return project, root
-
-
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("file", "runs"),
-    [
+def test_an_edit_runs_the_steps_that_it_reaches(tmp_path):
+    """One after the other, for they share the run before them."""
+    project = copy_of_the_project(tmp_path)
+    done(start(command(tmp_path, "first"), project))
+    for file, runs in (
         ("viewer/templates/report.css", ["plan", "start", "evaluate", "promote"]),
         ("models/world_model.py", ["plan", *STAGES[3:]]),
         ("sim_core/episodes.py", [*STAGES[:3], *STAGES[4:]]),
         ("components/shards.py", [*STAGES[:3], "evaluate", "promote"]),
-    ],
-)
-def test_an_edit_runs_the_steps_that_it_reaches(first, file, runs):
-    (project, root), run_id = first, Path(file).stem
-    before = (project / file).read_text()
-    (project / file).write_text(before + ("\n/* edited */\n" if file.endswith(".css") else "\n# edited\n"))
-    try:
-        done(start(command(root, run_id), project))
-    finally:
+    ):
+        before, run_id = (project / file).read_text(), Path(file).stem
+        (project / file).write_text(before + ("\n/* edited */\n" if file.endswith(".css") else "\n# edited\n"))
+        done(start(command(tmp_path, run_id), project))
         (project / file).write_text(before)
-    assert [stage for stage, run in sources(root, run_id) if run is None] == runs
+        assert [stage for stage, run in sources(tmp_path, run_id) if run is None] == runs, file
 
 
 # Stopped and resumed
