@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.images import Images, built, checked_out, require_digest
+from components.commit import commit
+from pipelines.images import Images, built, require_digest
 from pipelines.light_kfp import import_kfp
 from pipelines.root import bucket_root
 
@@ -73,8 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
     if images is None:
         print("No images were named, and none built with images/build.sh, so that no cluster can run it.")
         print("The file is for local use: python local_runner.py --pipeline", options.output)
-    elif images.commit and images.commit != (commit := checked_out()):
-        said = f"the images are of commit {images.commit}, this source of {commit or 'none'}: bash images/build.sh"
+    elif images.commit and images.commit != (here := commit(40)):
+        said = f"the commit of the images is {images.commit}, that of this source {here}: bash images/build.sh"
         print(said, file=sys.stderr)
     return 0
 

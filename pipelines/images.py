@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +43,3 @@ def require_digest(image: str) -> None:
             f"an image is named by digest, registry/name@sha256:..., got {image!r}, which can become another while "
             "Kubeflow takes steps from its cache as if it had not; --allow-mutable-tag takes it nevertheless"
         )
-
-
-def checked_out() -> str:
-    """The commit of this source, "" where git knows none."""
-    command = ["git", "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, cwd=LOCK.parents[1], capture_output=True, check=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

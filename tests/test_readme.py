@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tiny_run import TINY
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,7 +22,12 @@ COMMANDS = [
 ]
 # .ci/run calls the first; the second is `make run PRESET=smoke` for longer; the third takes as long and writes docs/.
 ELSEWHERE = {"make test", "make run", "make bench"}
-RUNS = ROOT / "runs" / "dreamblock"
+COMPILE = "make compile"
+TRAIN = [command for command in COMMANDS if "smoke" in command]
+(CHAMPION,) = (command for command in TRAIN if "--champion" in command)
+(PIXELS,) = (command for command in TRAIN if "raster=pixel" in command)
+IN_EARNEST = [command for command in TRAIN if command not in (CHAMPION, PIXELS)]
+OTHERS = [command for command in COMMANDS if command not in {*ELSEWHERE, *TRAIN, COMPILE}]
 
 
 def test_the_python_of_the_readme_runs():
@@ -50,27 +56,56 @@ def test_the_figures_of_speed_are_those_that_make_bench_wrote():
     assert table.count("\n") > 8
 
 
-def runs() -> set[Path]:
-    return {record.parent for record in RUNS.glob("*/run.json")}
+def test_smoke_is_trained_in_earnest_for_three_seeds():
+    assert len({tuple(re.findall(r"--seed \d+", command)) for command in IN_EARNEST}) >= 3
 
 
 @pytest.mark.long
-def test_every_command_of_the_readme_works_and_smoke_learns_what_it_promises():
-    seeds = set()
-    for command in COMMANDS:
-        if command in ELSEWHERE:
-            continue
-        before = runs()
-        newest = max(before, key=lambda run: run.stat().st_mtime).name if before else ""
-        subprocess.run(command.replace("RUN_ID", newest), shell=True, cwd=ROOT, check=True)
-        for run in runs() - before:
-            record = json.loads((run / "run.json").read_text())
-            evaluation = json.loads((run / "evaluate/0/evaluation/evaluation.json").read_text())
-            if evaluation["raster"] == "coverage":
-                seeds.add(record["parameters"]["seed"])
-                assert_learned(evaluation)
-            assert (run / "evaluate/0/evaluation/report.html").stat().st_size < 4_000_000
-    assert len(seeds) >= 3
+@pytest.mark.parametrize("command", IN_EARNEST)
+def test_a_run_of_the_readme_learns_what_smoke_promises(command):
+    if "pipeline.yaml" in command:
+        done(COMPILE)
+    run = folder_of(done(command))
+    assert_learned(evaluation(run))
+    assert (run / "evaluate/0/evaluation/report.html").stat().st_size < 4_000_000
+
+
+@pytest.mark.long
+def test_a_run_on_whole_pixels_passes_the_check():
+    run = folder_of(done(f"{PIXELS} {brief('policy_training', 'evaluation')}"))  # which come after it
+    assert evaluation(run)["raster"] == "pixel"
+
+
+@pytest.mark.long
+def test_a_run_for_a_champion_says_what_came_of_it_and_the_other_commands_work_with_it():
+    """A run of seconds: those that learn for a champion are in tests/test_recurring_runs.py."""
+    ended = done(f"{CHAMPION} {brief()}")
+    assert re.search("(?m)^nightly: ", ended.stdout)
+    run = folder_of(ended)
+    for command in sorted(OTHERS, key=lambda command: "--prune" in command):  # after which there is no run any more
+        done(command.replace("RUN_ID", run.name))
+    assert not run.exists()
+
+
+def done(command: str) -> subprocess.CompletedProcess[str]:
+    """What came of a command, which has to succeed."""
+    ended = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
+    return ended
+
+
+def folder_of(ended: subprocess.CompletedProcess[str]) -> Path:
+    """Of the run that a command has made."""
+    return Path(re.findall("(?m)^run: (.*)$", ended.stderr)[0])
+
+
+def brief(*parts: str) -> str:
+    """Settings for a run of seconds, of all parts of the configuration or of these."""
+    return " ".join(f"--set {name}={TINY[name]}" for name in TINY if not parts or name.partition(".")[0] in parts)
+
+
+def evaluation(run: Path):
+    return json.loads((run / "evaluate/0/evaluation/evaluation.json").read_text())
 
 
 def assert_learned(evaluation):

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_run import TINY
+from tiny_run import SMALL, TINY
 
 from components import storage
 from components.champions import POINTER
@@ -16,28 +16,17 @@ from local_runner import main
 pytestmark = pytest.mark.long
 
 SEEDS = (101, 102, 103, 104)
-# A world and networks that learn in seconds.
 SETTINGS = {
     **TINY,
+    **SMALL,
     "data.episodes": 384,
     "data.timesteps": 9,
-    "world.size": 16,
-    "world.frames": 2,
-    "world_model.maps": 8,
-    "world_model.latent": 8,
-    "world_model.hidden": 32,
-    "world_model.rank": 6,
-    "world_model.state": 16,
-    "world_model.lstm": 16,
-    "world_model.mlp": 32,
-    "world_model.memory": 2,
     "world_model_training.autoencoder_steps": 300,
     "world_model_training.dynamics_steps": 300,
     "world_model_training.dynamics_batch": 128,
     "world_model_training.decoder_steps": 100,
     "world_model_training.horizons": "[2,4,6]",
     "world_model_training.average": 0.98,
-    "policy.hidden": 32,
     "policy_training.steps": 200,
     "policy_training.horizon": 6,
     "policy_training.average": 0.98,

@@ -86,22 +86,21 @@ def test_editing_the_policy_runs_the_policy_and_what_follows(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("file", "runs"),
-    [
+def test_an_edit_runs_the_steps_that_it_reaches(tmp_path):
+    """One after the other, for they share the run before them."""
+    project = copy_of_the_project(tmp_path)
+    done(start(command(tmp_path, "first"), project))
+    for file, runs in (
         ("viewer/templates/report.css", ["plan", "start", "evaluate", "promote"]),
         ("models/world_model.py", ["plan", *STAGES[3:]]),
         ("sim_core/episodes.py", [*STAGES[:3], *STAGES[4:]]),
         ("components/shards.py", [*STAGES[:3], "evaluate", "promote"]),
-    ],
-)
-def test_an_edit_runs_the_steps_that_it_reaches(tmp_path, file, runs):
-    project = copy_of_the_project(tmp_path)
-    done(start(command(tmp_path, "first"), project))
-    with (project / file).open("a") as source:
-        source.write("\n/* edited */\n" if file.endswith(".css") else "\n# edited\n")
-    done(start(command(tmp_path, "second"), project))
-    assert [stage for stage, run in sources(tmp_path, "second") if run is None] == runs
+    ):
+        before, run_id = (project / file).read_text(), Path(file).stem
+        (project / file).write_text(before + ("\n/* edited */\n" if file.endswith(".css") else "\n# edited\n"))
+        done(start(command(tmp_path, run_id), project))
+        (project / file).write_text(before)
+        assert [stage for stage, run in sources(tmp_path, run_id) if run is None] == runs, file
 
 
 # Stopped and resumed

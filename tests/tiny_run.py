@@ -1,8 +1,11 @@
-"""A whole run in seconds, for the tests that need one: its settings and its command line."""
+"""A whole run in seconds, and one that learns, for the tests that need them: settings, command line and record."""
 
+import json
+import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
+RUNNER = [sys.executable, str(PROJECT / "local_runner.py")]
 TINY = {
     "data.episodes": 32,
     "data.shards": 2,
@@ -16,6 +19,20 @@ TINY = {
     "evaluation.horizon": 5,
     "evaluation.timesteps": 10,
 }
+# A world and networks that learn in seconds.
+SMALL = {
+    "world.size": 16,
+    "world.frames": 2,
+    "world_model.maps": 8,
+    "world_model.latent": 8,
+    "world_model.hidden": 32,
+    "world_model.rank": 6,
+    "world_model.state": 16,
+    "world_model.lstm": 16,
+    "world_model.mlp": 32,
+    "world_model.memory": 2,
+    "policy.hidden": 32,
+}
 STAGES = ["plan", "generate-data", "generate-data", "start", "train-world-model", "check", "train-policy", "evaluate"]
 STAGES += ["promote"]
 
@@ -25,3 +42,8 @@ def command(root, run_id, **settings):
     assignments = {**TINY, **{name.replace("__", "."): value for name, value in settings.items()}}
     sets = [f"--set={name}={value}" for name, value in assignments.items()]
     return ["--preset", "smoke", *sets, "--root", str(root), "--run-id", run_id]
+
+
+def run_json(folder: Path):
+    """The record in a run's folder."""
+    return json.loads((folder / "run.json").read_text())

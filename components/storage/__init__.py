@@ -24,6 +24,7 @@ from components.storage.uris import (
     remove,
     replace_text,
     size,
+    sweep,
     whole,
     write_text,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "remove",
     "replace_text",
     "size",
+    "sweep",
     "verified",
     "whole",
     "write_text",

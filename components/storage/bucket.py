@@ -89,6 +89,10 @@ def remove(uri: str) -> None:
             list(pool.map(_delete, [blob for blob in there if blob.name.endswith(f"/{MANIFEST}") is manifests]))
 
 
+def sweep(uri: str, spare: str) -> None:
+    """There is nothing to do: of an object that is not whole, a bucket shows nothing."""
+
+
 def publish(path: Path, uri: str) -> None:
     manifest, root = folder.read_text(str(path / MANIFEST)), _blob(uri).name
     with _errors(uri):

@@ -72,6 +72,12 @@ def remove(uri: str) -> None:
         path.unlink(missing_ok=True)
 
 
+def sweep(uri: str, spare: str) -> None:
+    for path in list(Path(uri).rglob(f"*{INCOMING}")):
+        if spare not in path.relative_to(uri).parts:
+            remove(str(path))
+
+
 def publish(path: Path, uri: str) -> None:
     destination = Path(uri)
     if path != destination:

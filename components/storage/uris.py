@@ -61,6 +61,15 @@ def remove(uri: str) -> None:
     _keeper(uri).remove(uri)
 
 
+def sweep(uri: str, spare: str) -> None:
+    """Remove what writers that were killed have left unfinished below a folder where nobody writes at this moment.
+
+    Args:
+        spare: the name of a folder in it where somebody may: what is below that stays.
+    """
+    _keeper(uri).sweep(uri, spare)
+
+
 def local(uri: str, scratch: Path) -> Path:
     """Where a step in this process finds or leaves what lies at `uri`: there, or `gcs/bucket/...` below `scratch`."""
     return scratch / "gcs" / uri.removeprefix(BUCKET) if _keeper(uri) is not folder else Path(uri)

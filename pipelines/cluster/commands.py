@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from itertools import islice
 from pathlib import Path
 
+from components.commit import unchanged_commit
 from pipelines import compile
 from pipelines.cluster import pods, recurring, results, runs, versions
 from pipelines.cluster.connection import Where, connected
@@ -29,7 +30,7 @@ def upload(where: Where, options: argparse.Namespace) -> int:
             with redirect_stdout(io.StringIO()):  # what it says of a file that nobody keeps
                 compile.main(["-o", str(path), *options.compile])
         versions.check_file(path)
-        name = versions.version_name(path, "" if options.file else versions.commit_here())
+        name = versions.version_name(path, "" if options.file else unchanged_commit())
         with connected(where) as client:
             new = versions.upload(client, path, name)
     print(f"version {name} {'is uploaded' if new else 'is there already, with the same content'}")

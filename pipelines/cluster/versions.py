@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import subprocess
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -35,18 +34,6 @@ def version_name(path: Path, commit: str) -> str:
     content = json.dumps(documents(path), sort_keys=True)  # without comments and their order, which vary
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     return f"{commit}-{digest}" if commit else digest
-
-
-def commit_here() -> str:
-    """The commit of this source, "" if it has changes or is in no repository."""
-    here = Path(__file__).parent
-    try:
-        if subprocess.run(["git", "status", "--porcelain"], cwd=here, capture_output=True, check=True).stdout:
-            return ""
-        command = ["git", "rev-parse", "--short=10", "HEAD"]
-        return subprocess.run(command, cwd=here, capture_output=True, check=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def upload(client: Client, path: Path, name: str) -> bool:

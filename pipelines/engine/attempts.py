@@ -67,12 +67,13 @@ def take_over(run: str, *, force: bool = False) -> RunRecord:
         force: take it also from a process on another machine, of which it cannot be seen whether it lives.
     """
     try:
+        number = _last(run) + 1  # before it is looked who is at it: of two that see nobody, one gets the number
         record = existing(run)
         owner = at_work(run, record)
         if owner and not (force and not owner.is_here):
             hint = "wait for it, or stop it" if owner.is_here else "if that has gone, add --force"
             raise ValueError(f"the run {record.run_id!r} is being run by {owner}: {hint}")
-        _enter(run, _last(run) + 1)
+        _enter(run, number)
     except FileExistsError:
         raise ValueError(f"the run {record.run_id!r} is being resumed by another process at this moment") from None
     except storage.StorageError as error:
@@ -110,8 +111,10 @@ def _owner(run: str) -> Process | None:
 
 
 def _enter(run: str, number: int) -> None:
+    """Make the run this process's, and remove what those before it were killed over."""
     me = Process(_machine(), os.getpid(), _began(os.getpid()))
     storage.write_text(_attempt(run, number), json.dumps(asdict(me)), new=True)
+    storage.sweep(run, spare=ATTEMPTS)  # where others that want the run may be writing
 
 
 def _last(run: str) -> int:

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 import components.commit
-from components.commit import VARIABLE, commit
+from components.commit import VARIABLE, commit, unchanged_commit
 
 
 @pytest.fixture
@@ -27,14 +27,15 @@ def test_a_checkout_says_its_commit_and_whether_files_were_changed(project):
     (project / "file").write_text("a")
     git(project, "add", "file")
     git(project, "commit", "-q", "-m", "first")
-    assert commit() == git(project, "rev-parse", "HEAD")[:12]
+    head = git(project, "rev-parse", "HEAD")
+    assert (commit(), commit(40), unchanged_commit()) == (head[:12], head, head[:12])
     (project / "file").write_text("b")
-    assert commit() == git(project, "rev-parse", "HEAD")[:12] + "-dirty"
+    assert (commit(), commit(40), unchanged_commit()) == (f"{head[:12]}-dirty", f"{head}-dirty", "")
 
 
 def test_an_image_is_told_its_commit(project, monkeypatch):
     monkeypatch.setenv(VARIABLE, "1f0a9c2")
-    assert commit() == "1f0a9c2"
+    assert commit() == unchanged_commit() == "1f0a9c2"
 
 
 @pytest.mark.parametrize("inside", ["nothing", "a repository without a commit", "the repository of somebody else"])
@@ -45,7 +46,7 @@ def test_what_nothing_tells_is_unknown(inside, project, monkeypatch):
         git(project, "init", "-q")
         monkeypatch.setattr(components.commit, "PROJECT", project / "site-packages")
         (project / "site-packages").mkdir()
-    assert commit() == "unknown"
+    assert (commit(), unchanged_commit()) == ("unknown", "")
 
 
 def test_without_git_it_is_unknown(project, monkeypatch):

@@ -144,6 +144,19 @@ def test_what_is_removed_is_gone_and_its_neighbours_stay(root, write):
     assert not storage.whole(storage.join(root, "k2", "train", "0", "model"))
 
 
+def test_what_is_swept_is_what_killed_writers_left_and_nothing_else(write, tmp_path):
+    run = tmp_path / "run"
+    write(str(run / "train" / "0" / "model"), b"x")
+    storage.write_text(str(run / "run.json"), "{}")
+    expected = {path for path in run.rglob("*") if path.is_file()}
+    for left in (".run.json.1f.incoming", "train/0/.step.json.1f.incoming", "evaluate/0/films.incoming/model.gif"):
+        storage.write_text(str(run / left), "half")
+    rival = run / "rivals" / ".1.json.1f.incoming"
+    storage.write_text(str(rival), "half")
+    storage.sweep(str(run), spare="rivals")
+    assert {path for path in run.rglob("*") if path.is_file()} == {*expected, rival}
+
+
 @pytest.mark.parametrize("part", ["weights.bin", "about.json", MANIFEST])
 def test_an_artifact_of_which_something_is_missing_or_another_is_not_whole(root, write, part, tmp_path):
     altered, missing = storage.join(root, "altered"), storage.join(root, "missing")

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from tiny_run import PROJECT
 
+from components.commit import VARIABLE, commit
 from pipelines import images
 
 DIGESTS = {name: f"sha256:{digit * 64}" for name, digit in (("cpu", "a"), ("gpu", "b"), ("base", "c"))}
@@ -139,9 +140,11 @@ def test_docker_builds_and_pushes_both_and_the_lock_has_their_digests(checkout, 
         "gpu": f"{REGISTRY}/gpu@{DIGESTS['gpu']}",
     }
     monkeypatch.setattr(images, "LOCK", checkout.lock)
+    monkeypatch.setattr("components.commit.PROJECT", checkout.folder)
+    monkeypatch.delenv(VARIABLE, raising=False)
     built = images.built()
     assert built
-    assert (built.gpu, built.commit) == (f"{REGISTRY}/gpu@{DIGESTS['gpu']}", images.checked_out())
+    assert (built.gpu, built.commit) == (f"{REGISTRY}/gpu@{DIGESTS['gpu']}", commit(40))
     assert checkout.build("--base", "localhost:1/x:2").returncode == 0, "the lock is no change of the checkout"
 
 

@@ -1,10 +1,15 @@
-"""A world that is small enough to learn in seconds, its episodes as the learners get them, and a pair that learned."""
+"""A world that is small enough to learn in seconds, its episodes as the learners get them, and a pair that learned.
+
+Also trainings of a few steps, for the tests of the loop.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch
+from short_trainings import SHORT, SHORT_POLICY
 
 from models.config import PolicyConfig, PolicyTraining, WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset, write_shard
@@ -66,3 +71,17 @@ def learned(tmp_path_factory, dataset, tiny) -> Learned:
     policy_training = PolicyTraining(steps=300, batch=64, horizon=6, average=0.98)
     model = train_world_model(tiny, world_model_training, dataset, folder / "world_model")
     return Learned(model, train_policy(PolicyConfig(32), policy_training, model, dataset, folder / "policy"))
+
+
+@pytest.fixture
+def learners(dataset, tiny) -> dict[str, Callable]:
+    """Both trainings as functions of a folder and the loop's options."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = WorldModel(tiny).eval().requires_grad_(False)
+    return {
+        "world model": lambda folder, **options: train_world_model(tiny, SHORT, dataset, folder, **options),
+        "policy": lambda folder, **options: train_policy(
+            PolicyConfig(8), SHORT_POLICY, model, dataset, folder, **options
+        ),
+    }

@@ -11,6 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from components.commit import VARIABLE
 from components.component import NO_IMAGE
 from pipelines import images as pipelines_images
 from pipelines.compile import main
@@ -72,13 +73,17 @@ def test_without_images_it_says_that_the_pipeline_is_for_local_use(tmp_path, cap
     assert len(list(yaml.safe_load_all(path.read_text()))) == 1, "nothing is asked of a cluster"
 
 
-def test_the_images_that_were_built_are_taken_unless_others_are_named(tmp_path, capsys, lock):
+def test_the_images_that_were_built_are_taken_unless_others_are_named(tmp_path, capsys, lock, monkeypatch):
     path = tmp_path / "pipeline.yaml"
+    monkeypatch.setenv(VARIABLE, "d" * 40)
     lock.write_text(json.dumps({"commit": "c" * 40, "base": None, "cpu": CPU, "gpu": GPU}))
     assert main(["-o", str(path)]) == 0
     assert images(path) == {CPU, GPU}
     said = capsys.readouterr().err
-    assert f"the images are of commit {'c' * 40}, this source of none: bash images/build.sh" in said
+    assert said == f"the commit of the images is {'c' * 40}, that of this source {'d' * 40}: bash images/build.sh\n"
+    monkeypatch.setenv(VARIABLE, "c" * 40)
+    assert main(["-o", str(path)]) == 0
+    assert capsys.readouterr().err == ""
     other = CPU.replace("a" * 64, "d" * 64)
     assert main(["-o", str(path), "--image-cpu", other, "--image-gpu", other]) == 0
     assert images(path) == {other}

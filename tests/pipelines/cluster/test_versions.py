@@ -1,10 +1,11 @@
 """Versions and runs on a stand-in for a cluster: python -m pytest tests/pipelines/cluster/test_versions.py"""
 
-import subprocess
+import re
 
 import pytest
 import yaml
 
+from components.commit import VARIABLE
 from components.component import NO_IMAGE
 from pipelines.cluster import versions
 
@@ -32,22 +33,12 @@ def test_a_version_is_called_by_what_it_holds_not_by_its_comments(compiled, tmp_
     assert versions.version_name(compiled, "0123456789") == f"0123456789-{name}"
 
 
-def test_the_commit_names_a_version_only_if_nothing_has_changed_since(tmp_path, monkeypatch):
-    def git(*arguments: str) -> str:
-        who = ("-c", "user.name=test", "-c", "user.email=test@example.com")
-        done = subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    source = tmp_path / "versions.py"
-    source.write_text("")
-    monkeypatch.setattr(versions, "__file__", str(source))
-    assert versions.commit_here() == ""
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "first")
-    assert versions.commit_here() == git("rev-parse", "--short=10", "HEAD")
-    source.write_text("changed")
-    assert versions.commit_here() == ""
+@pytest.mark.parametrize(("commit", "prefix"), [("1f0a9c2", "1f0a9c2-"), ("1f0a9c2-dirty", "")])
+def test_the_commit_names_a_version_only_if_nothing_has_changed_since(commit, prefix, cluster, submit, monkeypatch):
+    monkeypatch.setenv(VARIABLE, commit)
+    image = f"registry.example/dreamblock@sha256:{'b' * 64}"
+    assert submit("upload", "--image-cpu", image, "--image-gpu", image)[0] == 0
+    assert re.fullmatch(f"{prefix}[0-9a-f]{{10}}", cluster.versions[0]["display_name"])
 
 
 def test_what_compile_takes_upload_takes_too(cluster, submit):

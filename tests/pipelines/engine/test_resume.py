@@ -17,6 +17,7 @@ from kfp import dsl
 from kfp.compiler import Compiler
 
 from components import storage
+from pipelines.engine import attempts
 from pipelines.engine.attempts import ATTEMPTS
 from pipelines.engine.execute import TaskFailed, execute, resume
 from pipelines.engine.spec import load_spec
@@ -26,7 +27,7 @@ PROJECT = Path(__file__).parents[3]
 
 
 def read_json(uri):
-    return json.loads(storage.read_text(uri) or "")
+    return json.loads(storage.read_text(str(uri)) or "")
 
 
 @component
@@ -185,8 +186,21 @@ else:
 """
 
 
-def start(file, root, how="begin"):
-    arguments = [sys.executable, "-c", SCRIPT, str(file), str(file.parent), root, how]
+# Before the script: a process that is killed when it is to put `run.json` in its place for the n-th time.
+KILLED = """
+import os, pathlib, signal
+rename, left = pathlib.Path.rename, [{times}]
+def killed(path, target):
+    left[0] -= target.name == "run.json"
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(path, target)
+pathlib.Path.rename = killed
+"""
+
+
+def start(file, root, how="begin", before=""):
+    arguments = [sys.executable, "-c", before + SCRIPT, str(file), str(file.parent), root, how]
     return subprocess.Popen(arguments, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
 
 
@@ -219,6 +233,21 @@ def test_a_run_whose_process_was_killed_goes_on(at_work, file, root, log):
     assert log.read_text() == "begin work work end with 8 "
 
 
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+@pytest.mark.parametrize(("times", "how"), [(1, "begin"), (4, "resume")])
+def test_a_run_killed_while_its_record_was_written_holds_no_litter_once_it_has_gone_on(file, root, times, how):
+    (file.parent / "broken").unlink()
+    run = Path(root) / "working" / "first"
+    with start(file, root, before=KILLED.format(times=times)) as process:
+        assert process.wait() == -signal.SIGKILL
+    (litter,) = run.rglob("*incoming*")
+    assert litter.name.startswith(".run.json.")
+    with start(file, root, how) as process:
+        assert process.wait() == 0, process.stderr.read()
+    assert not list(run.rglob("*incoming*"))
+    assert read_json(run / "run.json")["state"] == "SUCCEEDED"
+
+
 def test_a_run_that_is_being_run_is_nobody_elses(at_work, file, root, log):
     spec, before = load_spec(file), storage.read_text(f"{root}/working/first/run.json")
     with pytest.raises(ValueError, match=f"the run 'first' is being run by process {at_work.pid}: wait for it"):
@@ -242,6 +271,20 @@ def test_of_many_that_resume_at_once_one_does(at_work, file, root, log):
     for said, code in ended:
         assert code == 0 or "ValueError: the run 'first' is being r" in said
     assert log.read_text() == "begin work work end with 8 "
+
+
+def test_of_two_that_have_seen_nobody_at_a_run_one_resumes_it(broken, root, monkeypatch):
+    run, at_work = attempts.run_uri(root, "working", "first"), attempts.at_work
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(attempts, "at_work", at_work)
+        nobody = at_work(*arguments)
+        attempts.take_over(run)
+        return nobody
+
+    monkeypatch.setattr(attempts, "at_work", overtaken)
+    with pytest.raises(ValueError, match="the run 'first' is being resumed by another process at this moment"):
+        resume(broken, root, "first")
 
 
 @pytest.mark.parametrize("root", ["folder"], indirect=True)

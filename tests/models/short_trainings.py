@@ -1,0 +1,14 @@
+"""Trainings of a few steps, for the tests of the loop."""
+
+from models.config import PolicyTraining, WorldModelTraining
+
+SHORT = WorldModelTraining(
+    seed=3,
+    autoencoder_steps=14,
+    autoencoder_batch=8,
+    dynamics_steps=16,
+    dynamics_batch=8,
+    decoder_steps=5,
+    horizons=(2, 3, 4),
+)
+SHORT_POLICY = PolicyTraining(seed=3, steps=18, batch=8, horizon=3)
