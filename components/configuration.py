@@ -29,9 +29,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "evaluation.episodes": 200,
     },
     "laptop": {
-        "world_model_training.autoencoder_steps": 5000,
-        "world_model_training.dynamics_steps": 10000,
-        "policy_training.steps": 2000,
+        "world_model_training.autoencoder_steps": 3500,
+        "world_model_training.dynamics_steps": 7500,
+        "policy_training.steps": 1500,
     },
     "gpu": {
         "data.episodes": 32768,

@@ -11,6 +11,8 @@ import torch
 from models.config import WorldModelConfig, WorldModelTraining
 from models.train_world_model import autoencoder_phase, dynamics_phase, encode_dataset
 from models.world_model import WorldModel
+from sim_core.episodes import random_episodes
+from sim_core.world import World
 
 
 @pytest.fixture
@@ -80,6 +82,18 @@ def test_frames_of_any_size_and_number_are_encoded_and_decoded(size, frames):
     model = WorldModel(WorldModelConfig(size=size, frames=frames, memory=1))
     observation = torch.rand(5, frames, size, size)
     assert model.decode(model.encode(observation)).shape == observation.shape
+
+
+def test_the_latents_of_an_untrained_encoder_are_linear_in_where_the_block_is():
+    torch.manual_seed(0)
+    world = World()
+    episodes = random_episodes("training", range(40), 10, world)
+    frames = torch.from_numpy(episodes.observations(world)).flatten(0, 1)
+    latents = WorldModel(WorldModelConfig()).encode(frames).double()
+    positions = torch.from_numpy(episodes.positions.reshape(len(frames), -1))
+    explained = torch.cat([positions, torch.ones(len(frames), 1)], 1)
+    residual = latents - explained @ torch.linalg.lstsq(explained, latents).solution
+    assert residual.abs().max() < 1e-4 * latents.std()
 
 
 def test_an_untrained_decoder_draws_an_almost_empty_frame(model):
