@@ -2,11 +2,12 @@
 
 There a step of a training is hundreds of operations of some microseconds each, and their number is what it costs. Here
 the matrices that read the same input are one, the LSTM's gates are one operation, and the gradients of the weights wait
-until all timesteps have theirs: they are then one product for all of time. Two fifths of the operations are left. On a
-processor the products cost most and the same is worth a tenth, so that there `Core` is used as it is.
+until all timesteps have theirs: they are then one product for all of time. On an H200 a step of the dynamics takes 1.83
+ms, with `Core` it took 3.07. On a processor the products cost most and the same is worth a tenth at most, so that there
+`Core` is used as it is.
 
-Products of gradients are of numbers rounded to TF32, to a thousandth: less than gradients of two batches differ
-by. What is computed forwards is not: in a dream what is lost in a timestep is lost for all that come.
+Products of gradients are of numbers rounded to TF32, to a thousandth. What is computed forwards is not: in a dream what
+is lost in a timestep is lost for all that come.
 """
 
 from collections.abc import Iterator

@@ -23,7 +23,7 @@ def prepare() -> None:
     """
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     processor = torch.cpu.get_capabilities()
-    on_gpu = device_here().type == "cuda"  # where "medium" is TF32 for all, and dreams lose precision
+    on_gpu = device_here().type == "cuda"  # where "medium" is TF32, and would round what dreams are computed of
     if processor["architecture"] == "x86_64" and not processor["amx_bf16"] and not on_gpu:
         # Through oneDNN in place of MKL: the same float32 products, on AMD's processors in half the time. Only with
         # AMX would oneDNN take this for leave to round to bfloat16.

@@ -107,14 +107,14 @@ def test_a_drawing_over_the_whole_field_is_a_target_too(open_page, trained_page)
 
 def test_the_policy_steers_the_dream_when_that_is_what_is_steered(open_page, trained_page):
     page = open_page(trained_page)
+    look(page, "player.play.restart([8, 24], [0, 0])")  # from beside a target it would be there too soon to tell
     press(page, "The dream")
     click(page, 24, 8)
     wait_until(page, f"{away_from(24, 8, DREAMED)} < 1.5")
     assert page.inner_text("[data-part=status]").startswith("The policy steers the dream")
-    before = look(page, "player.play.dreamed")
     click(page, 8, 24)
     wait_until(page, f"{away_from(8, 24, DREAMED)} < 1.5")
-    assert look(page, "player.play.dreamed") > before, "without a look at reality in between"
+    assert look(page, "player.play.dreamed") > 5, "without a look at reality in between"
 
 
 def test_the_dream_drifts_from_reality_until_it_is_synced_again(open_page, trained_page):
