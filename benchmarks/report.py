@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchmarks.measure import Plot, Row
+from components.commit import commit
 
 PACKAGES = ("numpy", "torch", "kfp", "gymnasium")
 HEADS = ("what", "measured", "limit, measured in the same run", "figure", "must", "aim", "reached")
@@ -46,7 +46,7 @@ def machine() -> Machine:
         _processor(),
         os.cpu_count() or 1,
         f"Python {platform.python_version()}, {packages}, {platform.system()} {platform.release()}",
-        _commit(),
+        commit(7),
         os.getloadavg()[0],
     )
 
@@ -121,14 +121,3 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or sys.platform
-
-
-def _commit() -> str:
-    """The commit of the sources, and whether they were changed since."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
