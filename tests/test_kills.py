@@ -9,18 +9,15 @@ import random
 import signal
 import statistics
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from tiny_run import SMALL
+from tiny_run import RUNNER, SMALL
 
 from components import storage
 from models.checkpoint import load_training
 from models.training import CHECKPOINT
 
-PROJECT = Path(__file__).parents[1]
 SEED = int(os.environ.get("KILLS_SEED", time.time_ns() % 10**6))
 SETTINGS = {
     **SMALL,
@@ -52,7 +49,7 @@ pytestmark = pytest.mark.long
 
 def start(root, *arguments):
     return subprocess.Popen(
-        [sys.executable, PROJECT / "local_runner.py", "--root", str(root), "--checkpoint-seconds", "1", *arguments],
+        [*RUNNER, "--root", str(root), "--checkpoint-seconds", "1", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
