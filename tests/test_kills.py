@@ -10,6 +10,7 @@ import signal
 import statistics
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from tiny_run import RUNNER, SMALL
@@ -42,7 +43,7 @@ KILLS = {
     "promote": 0,
 }
 STAGES = list(KILLS)
-IMPORTS = 2.0  # seconds, or more, until a step that is resumed has torch
+IMPORTS = 2.0  # CPU seconds, or more, until a step that is resumed has torch
 
 pytestmark = pytest.mark.long
 
@@ -105,7 +106,7 @@ def alone(tmp_path_factory):
 
 
 def killed(process, root, run_id, stage, delay):
-    """Kill a process `delay` seconds after its run has reached a stage, and return how long it has lived."""
+    """Kill a process when it has worked for `delay` CPU seconds in a stage of its run, and return how long it lived."""
     began, said = time.monotonic(), ""
     with process:
         for line in process.stderr:  # until it is at the run
@@ -115,14 +116,22 @@ def killed(process, root, run_id, stage, delay):
         while not any(STAGES.index(task["name"]) >= STAGES.index(stage) for task in tasks(root, run_id)):
             assert process.poll() is None, said + process.stderr.read()
             time.sleep(0.02)
-        time.sleep(delay)
+        until = cpu_seconds(process) + delay
+        while process.poll() is None and cpu_seconds(process) < until:
+            time.sleep(0.02)
         assert process.poll() is None, f"there was nothing left to kill: {process.stderr.read()}"
         process.send_signal(signal.SIGKILL)
     return time.monotonic() - began
 
 
+def cpu_seconds(process):
+    """What a process has computed until now, which does not depend on how busy the machine is."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def moments(kills, seconds):
-    """Stages, and seconds after they are reached, in the order in which the kills are to come."""
+    """Stages, and CPU seconds after they are reached, in the order in which the kills are to come."""
     draw = random.Random(SEED)
     print(f"KILLS_SEED={SEED}")
     trainings = {"train-world-model", "train-policy"}
