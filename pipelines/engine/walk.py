@@ -90,13 +90,16 @@ class Walk:
         except ValueError as error:
             return self.fail(path, iteration, str(error))
         attempt = partial(self.dag if component.HasField("dag") else self.leaf, component, inputs, path, iteration)
-        policy = task.retry_policy
+        policy, began = task.retry_policy, time.perf_counter()
         for retry in range(policy.max_retry_count):
             finished = attempt()
             if finished.state != "FAILED":
                 return finished
-            pause = policy.backoff_duration.ToTimedelta() * policy.backoff_factor**retry
-            time.sleep(min(pause, policy.backoff_max_duration.ToTimedelta()).total_seconds())
+            pause = (policy.backoff_duration.ToTimedelta() * policy.backoff_factor**retry).total_seconds()
+            longest = policy.backoff_max_duration.ToTimedelta().total_seconds()  # of all tries, as in the cluster
+            if time.perf_counter() - began + pause > longest:
+                return finished
+            time.sleep(pause)
         return attempt()
 
     def leaf(self, component: Any, inputs: Values, path: TaskPath, iteration: Iteration) -> Finished:
