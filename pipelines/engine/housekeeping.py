@@ -109,10 +109,8 @@ def prune(root: str, names: Sequence[str], *, force: bool = False) -> int:
 
 def runs_of(pipeline: str) -> Iterator[Run]:
     """The runs of the pipeline at a URI."""
-    for run_id in storage.children(pipeline):
-        uri = storage.join(pipeline, run_id)
-        if run_id != outcomes.CACHE and storage.exists(storage.join(uri, FILE)):
-            yield Run(uri)
+    for run_id in attempts.run_ids(pipeline):
+        yield Run(storage.join(pipeline, run_id))
 
 
 def _named(name: str, every: Sequence[Run], root: str) -> Run:

@@ -12,7 +12,7 @@ from typing import Any
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineTaskSpec
 
 from components import storage
-from pipelines.engine import placeholders, values
+from pipelines.engine import attempts, placeholders, values
 from pipelines.engine.conditions import holds
 from pipelines.engine.outcomes import Identity, identity
 from pipelines.engine.record import RunRecord, TaskRecord, finite
@@ -127,6 +127,7 @@ class Walk:
                     self.reuse.begins(name, execution, depends)
                 with _timed(task):
                     outputs = step()
+                attempts.require_last(self.uri, self.record.attempt)  # before the outcome is there for others
                 if depends:
                     self.reuse.ended(name, execution, depends, outputs, shared)
         except Exception as error:
@@ -178,6 +179,7 @@ class Walk:
         return Finished("FAILED", error=failure)
 
     def changed(self) -> None:
+        attempts.require_last(self.uri, self.record.attempt)
         self.record.seconds = time.perf_counter() - self.began
         self.record.write(self.uri)
         self.on_change(self.record)
