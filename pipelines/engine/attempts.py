@@ -56,9 +56,9 @@ def begin(run: str, record: RunRecord) -> None:
     try:
         if storage.exists(storage.join(run, FILE)) or _owner(run):
             raise taken
-        record.attempt = _last(run) + 1  # after 0, unless a run of this id was removed all but for its attempts
+        record.attempt = following(run)  # after 0, unless a run of this id was removed all but for its attempts
         record.write(run, new=True)  # before it is this process's, so that a killed one leaves nothing that is no run
-        _enter(run, record.attempt)
+        enter(run, record.attempt)
     except FileExistsError:
         raise taken from None
     except storage.StorageError as error:
@@ -74,13 +74,13 @@ def take_over(run: str, *, force: bool = False) -> RunRecord:
         force: take it also from a process on another machine, of which it cannot be seen whether it lives.
     """
     try:
-        number = _last(run) + 1  # before it is looked who is at it: of two that see nobody, one gets the number
+        number = following(run)
         record = existing(run)
         owner = at_work(run, record)
         if owner and not (force and not owner.is_here):
             hint = "wait for it, or stop it" if owner.is_here else "if that has gone, add --force"
             raise ValueError(f"the run {record.run_id!r} is being run by {owner}: {hint}")
-        _enter(run, number)
+        enter(run, number)
     except FileExistsError:
         raise ValueError(f"the run {record.run_id!r} is being resumed by another process at this moment") from None
     except storage.StorageError as error:
@@ -127,6 +127,30 @@ def at_work(run: str, record: RunRecord) -> Process | None:
     return _owner(run) if later or record.state == "RUNNING" else None
 
 
+def following(run: str) -> int:
+    """The number to come to the run at a URI with, to be asked for before it is looked who is at it.
+
+    Of two processes that see nobody there, one gets the number.
+    """
+    return _last(run) + 1
+
+
+def enter(run: str, number: int) -> None:
+    """Make the run at a URI this process's, and remove what those before it were killed over.
+
+    Raises:
+        FileExistsError: another process has come with this number.
+    """
+    me = Process(_machine(), os.getpid(), _began(os.getpid()))
+    storage.write_text(_attempt(run, number), json.dumps(asdict(me)), new=True)
+    storage.sweep(run, spare=ATTEMPTS)  # where others that want the run may be writing
+
+
+def leave(run: str, number: int) -> None:
+    """Undo what `enter` did."""
+    storage.remove(_attempt(run, number))
+
+
 def _owner(run: str) -> Process | None:
     """The last process that was at a run, unless it is seen to have ended."""
     try:
@@ -134,13 +158,6 @@ def _owner(run: str) -> Process | None:
         return owner if not owner.is_here or _lives(owner) else None
     except (ValueError, TypeError, OverflowError):  # the file is damaged, and tells of nobody
         return None
-
-
-def _enter(run: str, number: int) -> None:
-    """Make the run this process's, and remove what those before it were killed over."""
-    me = Process(_machine(), os.getpid(), _began(os.getpid()))
-    storage.write_text(_attempt(run, number), json.dumps(asdict(me)), new=True)
-    storage.sweep(run, spare=ATTEMPTS)  # where others that want the run may be writing
 
 
 def _last(run: str) -> int:

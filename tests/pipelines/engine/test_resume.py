@@ -325,7 +325,7 @@ def killed_at_once(request, file, root, monkeypatch):
     """A new run whose process was killed as it began."""
     spec = load_spec(file)
     before = request.param == "before it was at it"
-    monkeypatch.setattr(*((attempts, "_enter") if before else (Walk, "changed")), interrupted)
+    monkeypatch.setattr(*((attempts, "enter") if before else (Walk, "changed")), interrupted)
     with pytest.raises(KeyboardInterrupt):
         execute(spec, {"folder": str(file.parent)}, root, "first", threads=1)
     monkeypatch.undo()
