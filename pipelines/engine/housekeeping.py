@@ -57,6 +57,11 @@ class Run:
         artifacts = (artifact for task in self.record.tasks for artifact in task.artifacts.values())
         return any(artifact["uri"].startswith(f"{place}/") for artifact in artifacts)
 
+    def is_taking_from(self, run_id: str) -> bool:
+        """Whether a task that has not ended well was about to have the outputs of this run of the same pipeline."""
+        tasks = self.record.tasks if self.record else []
+        return any(task.cached_from == run_id and task.state != "SUCCEEDED" for task in tasks)
+
     def needs(self, other: "Run") -> bool:
         """Whether this run has outputs of `other`, or is about to, or would go on from its checkpoints."""
         if self.record is None or self.has(other.uri):

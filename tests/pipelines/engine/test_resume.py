@@ -17,7 +17,7 @@ from kfp import dsl
 from kfp.compiler import Compiler
 
 from components import storage
-from pipelines.engine import attempts
+from pipelines.engine import attempts, outcomes
 from pipelines.engine.attempts import ATTEMPTS
 from pipelines.engine.execute import TaskFailed, execute, resume
 from pipelines.engine.housekeeping import prune, runs
@@ -151,6 +151,22 @@ def test_what_another_run_has_taken_is_never_overwritten(broken, file, root, log
     assert storage.whole(f"{root}/working/first/begin/0/made")
     record = execute(broken, {"folder": str(file.parent)}, root, "third", threads=1, cache=True)
     assert record.tasks[0].cached_from == "first", "others may still take it"
+
+
+def test_what_another_run_has_just_taken_is_never_overwritten(broken, file, root, monkeypatch):
+    changed, known, found = edited(file, '\\"8\\"', '\\"9\\"'), outcomes.known, []
+
+    def last_look(pipeline, identity):  # after which what was found is taken, and before which it was claimed
+        found.append(known(pipeline, identity))
+        if len(found) == 2:
+            with pytest.raises(TaskFailed, match="what it put out before is in use by second: begin a new run"):
+                resume(changed, root, "first")
+        return found[-1]
+
+    monkeypatch.setattr(outcomes, "known", last_look)
+    record = execute(broken, {"folder": str(file.parent)}, root, "second", threads=1, cache=True)
+    assert record.tasks[0].cached_from == "first"
+    assert storage.read_text(f"{root}/working/first/begin/0/made/value.txt") == "8"
 
 
 @pytest.mark.parametrize("kind", ["gone", "altered", "step"])
