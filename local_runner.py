@@ -184,7 +184,7 @@ def run(options: argparse.Namespace) -> int:
     threads = number_of_threads()
     spec, parameters = from_file(options) if options.pipeline else from_source(options)
 
-    from pipelines.engine.attempts import run_uri
+    from pipelines.engine.attempts import Superseded, run_uri
     from pipelines.engine.execute import TaskFailed, execute, resume
     from pipelines.summary import announce, reports, summary
 
@@ -198,7 +198,7 @@ def run(options: argparse.Namespace) -> int:
             record = resume(spec, root, run_id, force=options.force, tell=tell, **how)
         else:
             record = execute(spec, parameters, root, run_id, **how)
-    except TaskFailed as failure:
+    except (TaskFailed, Superseded) as failure:
         if failure.__cause__ and not explains_itself(failure.__cause__):
             traceback.print_exception(failure.__cause__)
         print(f"local_runner.py: {failure}", file=sys.stderr)

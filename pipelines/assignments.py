@@ -14,8 +14,14 @@ def named(assignments: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def plain_value(text: str) -> Any:
-    """What JSON makes of it: a number, a list; anything else is a text."""
+    """What JSON makes of it: a number, a list; anything else is a text.
+
+    Raises:
+        ValueError: it is nested more deeply than JSON is read.
+    """
     try:
         return json.loads(text)
+    except RecursionError:
+        raise ValueError(f"--set takes no value that is nested so deeply, got {text[:20]!r}...") from None
     except ValueError:
         return text

@@ -14,6 +14,8 @@ CPU_STEP = {"cpu_request": "1", "cpu_limit": "2", "memory_request": "3Gi", "memo
 GPU_STEP = {"cpu_request": "4", "cpu_limit": "8", "memory_request": "12Gi", "memory_limit": "24Gi"}
 SHARED_MEMORY = "4Gi"  # for the processes of a training on several GPUs; 64 MiB otherwise
 RETRIES, SPOT_RETRIES = 2, 10  # a spot node may be taken back many times, and a training goes on from its checkpoint
+PAUSE = 60  # seconds before a step is tried again: they do not grow, for Kubeflow cannot say a longest
+WAIT = 24  # hours that a try may wait for a node on average
 LONGEST = 7 * 24  # hours
 
 
@@ -77,4 +79,6 @@ def _limit(task: dsl.PipelineTask, platform: Platform, retries: int) -> None:
     from kfp import kubernetes
 
     kubernetes.set_timeout(task, max(1, round(platform.max_hours * 3600)))
-    task.set_retry(retries, backoff_duration="30s", backoff_factor=2, backoff_max_duration="600s")
+    # The longest time is that of all tries together, from the begin of the first: it shall never be what ends them.
+    longest = (retries + 1) * (round((platform.max_hours + WAIT) * 3600) + PAUSE)
+    task.set_retry(retries, backoff_duration=f"{PAUSE}s", backoff_factor=1, backoff_max_duration=f"{longest}s")

@@ -60,7 +60,7 @@ def test_run_json_says_what_was_done(finished):
     _, folder = finished
     record = run_json(folder)
     assert set(record) == {
-        *("schema", "pipeline", "run_id", "state", "started", "seconds", "threads", "parameters", "tasks"),
+        *("schema", "pipeline", "run_id", "state", "started", "seconds", "threads", "parameters", "attempt", "tasks"),
     }
     assert (record["schema"], record["pipeline"], record["run_id"]) == (1, "dreamblock", "first")
     assert (record["state"], record["threads"]) == ("SUCCEEDED", 1)

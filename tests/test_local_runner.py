@@ -22,6 +22,7 @@ import models.train_policy
 from components.storage import MANIFEST, verified
 from local_runner import main
 from models.checkpoint import load_training, load_world_model
+from pipelines.engine import attempts
 
 
 def start(arguments, **options):
@@ -181,6 +182,14 @@ def test_an_error_in_a_component_keeps_its_traceback(greeting_file, tmp_path, ca
     assert said.endswith("local_runner.py: task 'greet' failed: ValueError: less than nothing\n")
     record = run_json(tmp_path / "greeting" / "a")
     assert (record["state"], record["tasks"][0]["error"]) == ("FAILED", "ValueError: less than nothing")
+
+
+def test_a_run_that_another_process_has_taken_over_ends_in_a_sentence(greeting_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(attempts, "_last", lambda run: 7)
+    arguments = ["--set", "name=you", "--root", str(tmp_path), "--run-id", "a"]
+    assert main(["--pipeline", greeting_file, *arguments]) == 1
+    ends = "local_runner.py: the run 'a' was taken over or removed by another process, and this one ends\n"
+    assert capsys.readouterr().err.endswith(ends)
 
 
 def test_a_world_model_that_is_too_poor_stops_the_run_in_a_sentence(tmp_path, capsys):

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,8 +41,12 @@ def run_uri(root: str | Path, pipeline: str, run_id: str) -> str:
     return storage.join(place, pipeline, run_id)
 
 
-def begin(run: str) -> None:
-    """Make the run at a URI this process's, which only one can, and which has yet to write its `run.json`.
+class Superseded(Exception):
+    """Another process has taken the run over, or removed it; one sentence."""
+
+
+def begin(run: str, record: RunRecord) -> None:
+    """Make the run at a URI this process's, which only one can, and `record` what is first written of it.
 
     Raises:
         ValueError: there is such a run, or the root cannot be written.
@@ -51,7 +56,9 @@ def begin(run: str) -> None:
     try:
         if storage.exists(storage.join(run, FILE)) or _owner(run):
             raise taken
-        _enter(run, _last(run) + 1)  # after 0, unless it was begun by a process that has ended at once
+        record.attempt = following(run)  # after 0, unless a run of this id was removed all but for its attempts
+        record.write(run, new=True)  # before it is this process's, so that a killed one leaves nothing that is no run
+        enter(run, record.attempt)
     except FileExistsError:
         raise taken from None
     except storage.StorageError as error:
@@ -67,20 +74,35 @@ def take_over(run: str, *, force: bool = False) -> RunRecord:
         force: take it also from a process on another machine, of which it cannot be seen whether it lives.
     """
     try:
-        number = _last(run) + 1  # before it is looked who is at it: of two that see nobody, one gets the number
+        number = following(run)
         record = existing(run)
         owner = at_work(run, record)
         if owner and not (force and not owner.is_here):
             hint = "wait for it, or stop it" if owner.is_here else "if that has gone, add --force"
             raise ValueError(f"the run {record.run_id!r} is being run by {owner}: {hint}")
-        _enter(run, number)
+        enter(run, number)
     except FileExistsError:
         raise ValueError(f"the run {record.run_id!r} is being resumed by another process at this moment") from None
     except storage.StorageError as error:
         raise ValueError(str(error)) from error
     except OSError as error:
         raise ValueError(f"the run in {run} cannot be written: {error.strerror}") from error
+    record.attempt = number
     return record
+
+
+def require_last(run: str, attempt: int) -> None:
+    """Raise a Superseded unless the last process at the run at a URI is the one that came with this number."""
+    if _last(run) != attempt:
+        run_id = run.rpartition("/")[2]
+        raise Superseded(f"the run {run_id!r} was taken over or removed by another process, and this one ends")
+
+
+def run_ids(pipeline: str) -> Iterator[str]:
+    """The ids of the runs of the pipeline at a URI: those that have a record, of whatever state."""
+    for name in storage.children(pipeline):
+        if name != CACHE and storage.exists(storage.join(pipeline, name, FILE)):
+            yield name
 
 
 def existing(run: str) -> RunRecord:
@@ -88,7 +110,7 @@ def existing(run: str) -> RunRecord:
     pipeline, _, run_id = run.rpartition("/")
     record = read_record(run)
     if record is None:
-        newest = [other for other in storage.children(pipeline) if other != CACHE][-3:]
+        newest = list(run_ids(pipeline))[-3:]
         hint = f"; the newest are {', '.join(newest)}" if newest else ""
         raise ValueError(f"there is no run {run_id!r} in {pipeline}{hint}")
     if (record.pipeline, record.run_id) != tuple(run.split("/")[-2:]):
@@ -97,8 +119,36 @@ def existing(run: str) -> RunRecord:
 
 
 def at_work(run: str, record: RunRecord) -> Process | None:
-    """The process that is at the run at a URI, unless it is seen to have ended."""
-    return _owner(run) if record.state == "RUNNING" else None
+    """The process that is at the run at a URI, unless it is seen to have ended.
+
+    Whatever the record says, that is also one that came later than the one that wrote it.
+    """
+    later = 0 < record.attempt < _last(run)
+    return _owner(run) if later or record.state == "RUNNING" else None
+
+
+def following(run: str) -> int:
+    """The number to come to the run at a URI with, to be asked for before it is looked who is at it.
+
+    Of two processes that see nobody there, one gets the number.
+    """
+    return _last(run) + 1
+
+
+def enter(run: str, number: int) -> None:
+    """Make the run at a URI this process's, and remove what those before it were killed over.
+
+    Raises:
+        FileExistsError: another process has come with this number.
+    """
+    me = Process(_machine(), os.getpid(), _began(os.getpid()))
+    storage.write_text(_attempt(run, number), json.dumps(asdict(me)), new=True)
+    storage.sweep(run, spare=ATTEMPTS)  # where others that want the run may be writing
+
+
+def leave(run: str, number: int) -> None:
+    """Undo what `enter` did."""
+    storage.remove(_attempt(run, number))
 
 
 def _owner(run: str) -> Process | None:
@@ -108,13 +158,6 @@ def _owner(run: str) -> Process | None:
         return owner if not owner.is_here or _lives(owner) else None
     except (ValueError, TypeError, OverflowError):  # the file is damaged, and tells of nobody
         return None
-
-
-def _enter(run: str, number: int) -> None:
-    """Make the run this process's, and remove what those before it were killed over."""
-    me = Process(_machine(), os.getpid(), _began(os.getpid()))
-    storage.write_text(_attempt(run, number), json.dumps(asdict(me)), new=True)
-    storage.sweep(run, spare=ATTEMPTS)  # where others that want the run may be writing
 
 
 def _last(run: str) -> int:

@@ -47,6 +47,7 @@ def execute(
     Raises:
         ValueError: one sentence, before anything runs: a wrong parameter, a used run id, a root that cannot be written.
         TaskFailed: the first task that failed, after everything that could run has.
+        Superseded: another process has taken the run over, which says nothing of this one any more.
         StorageError, OSError: `run.json` cannot be written any more.
         KeyboardInterrupt: at once, when `run.json` says CANCELLED.
     """
@@ -55,7 +56,7 @@ def execute(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     record = RunRecord(spec.name, run_id, "RUNNING", started, 0.0, threads, given)
     code = _code(spec)
-    attempts.begin(uri)
+    attempts.begin(uri, record)
     return _run(spec, record, uri, code, on_change, cache=cache)
 
 
@@ -115,7 +116,7 @@ def _run(
             run.changed()
             finished = run.dag(spec.root, Values(record.parameters), (), ())
         except BaseException as stop:
-            with suppress(OSError, storage.StorageError):  # which may be what it was stopped by
+            with suppress(OSError, storage.StorageError, attempts.Superseded):  # which may be what it was stopped by
                 run.stopped("CANCELLED" if isinstance(stop, KeyboardInterrupt) else "FAILED")
             raise
         run.stopped(finished.state)

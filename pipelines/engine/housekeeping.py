@@ -1,6 +1,8 @@
 """The runs below a root: which there are, what they hold, and the removal of those that nobody needs."""
 
+import errno
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,6 +57,11 @@ class Run:
         artifacts = (artifact for task in self.record.tasks for artifact in task.artifacts.values())
         return any(artifact["uri"].startswith(f"{place}/") for artifact in artifacts)
 
+    def is_taking_from(self, run_id: str) -> bool:
+        """Whether a task that has not ended well was about to have the outputs of this run of the same pipeline."""
+        tasks = self.record.tasks if self.record else []
+        return any(task.cached_from == run_id and task.state != "SUCCEEDED" for task in tasks)
+
     def needs(self, other: "Run") -> bool:
         """Whether this run has outputs of `other`, or is about to, or would go on from its checkpoints."""
         if self.record is None or self.has(other.uri):
@@ -73,7 +80,7 @@ def runs(root: str) -> list[Run]:
 def prune(root: str, names: Sequence[str], *, force: bool = False) -> int:
     """Remove runs, named by their ids, or as `<pipeline>/<run id>`, all of them or none; the bytes that they had.
 
-    A run that is taken from while this happens is safe too: see `Reuse.others`.
+    Nobody can resume a run while this happens; one that is taken from meanwhile is safe too: see `Reuse.others`.
 
     Args:
         force: also runs that could be resumed, and such as others need.
@@ -83,12 +90,38 @@ def prune(root: str, names: Sequence[str], *, force: bool = False) -> int:
     """
     every = runs(root)
     asked = list(dict.fromkeys(_named(name, every, root) for name in names))
-    for run in asked:
-        if run.process and (run.process.is_here or not force):
-            hint = "stop it first" if run.process.is_here else "if that has gone, add --force"
-            raise ValueError(f"the run {run.run_id!r} is being run by {run.process}: {hint}")
-        if not force and run.state != "SUCCEEDED":
-            raise ValueError(f"the run {run.run_id!r} ({run.state.lower()}) can be resumed: to remove it, add --force")
+    freed = sum(run.size for run in asked)
+    with ExitStack() as kept:
+        for run in asked:
+            kept.enter_context(_kept(run.uri, force))
+        _remove(root, asked, force)
+    return freed
+
+
+@contextmanager
+def _kept(uri: str, force: bool) -> Iterator[None]:
+    """Keep the run at a URI from others, who would resume it. Raises a ValueError where it is not to be removed."""
+    number, run = attempts.following(uri), Run(uri)
+    if run.process and (run.process.is_here or not force):
+        hint = "stop it first" if run.process.is_here else "if that has gone, add --force"
+        raise ValueError(f"the run {run.run_id!r} is being run by {run.process}: {hint}")
+    if not force and run.state != "SUCCEEDED":
+        raise ValueError(f"the run {run.run_id!r} ({run.state.lower()}) can be resumed: to remove it, add --force")
+    try:
+        attempts.enter(uri, number)
+    except FileExistsError:
+        raise ValueError(f"the run {run.run_id!r} is being resumed by another process at this moment") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # a full disk keeps the others out as well
+            raise
+    try:
+        yield
+    finally:  # as it was, if it has not been removed
+        attempts.leave(uri, number)
+
+
+def _remove(root: str, asked: Sequence[Run], force: bool) -> None:
+    """Remove runs that nobody is at. Raises a ValueError if one is needed, unless forced."""
     forgotten = {entry: text for run in asked for entry, text in outcomes.forget(run.pipeline, run.run_id).items()}
     for run in [] if force else asked:
         users = [other.run_id for other in runs(root) if other not in asked and other.needs(run)]
@@ -98,21 +131,18 @@ def prune(root: str, names: Sequence[str], *, force: bool = False) -> int:
             raise ValueError(
                 f"the run {run.run_id!r} is needed by {', '.join(map(repr, users))}: to remove it, add --force"
             )
-    freed = sum(run.size for run in asked)
     for run in asked:
         for name in storage.children(run.uri):
-            if name != FILE:  # which goes last: as long as it is there, the run can be found and pruned again
+            if name not in (FILE, attempts.ATTEMPTS):
                 storage.remove(storage.join(run.uri, name))
+        storage.remove(storage.join(run.uri, FILE))  # as long as it is there, the run can be found and pruned again
         storage.remove(run.uri)
-    return freed
 
 
 def runs_of(pipeline: str) -> Iterator[Run]:
     """The runs of the pipeline at a URI."""
-    for run_id in storage.children(pipeline):
-        uri = storage.join(pipeline, run_id)
-        if run_id != outcomes.CACHE and storage.exists(storage.join(uri, FILE)):
-            yield Run(uri)
+    for run_id in attempts.run_ids(pipeline):
+        yield Run(storage.join(pipeline, run_id))
 
 
 def _named(name: str, every: Sequence[Run], root: str) -> Run:

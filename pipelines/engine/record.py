@@ -40,6 +40,7 @@ class RunRecord:
     seconds: float
     threads: int
     parameters: dict[str, Any]
+    attempt: int = 0  # the number of the process that wrote it, of those that have been at the run; 0 if it had none
     tasks: list[TaskRecord] = field(default_factory=list)
 
     def task(self, name: str, execution: str) -> TaskRecord:
@@ -50,11 +51,11 @@ class RunRecord:
         self.tasks.append(TaskRecord(name, execution))
         return self.tasks[-1]
 
-    def write(self, run: str) -> None:
-        """Write `run.json` into the run at a URI, a line a task."""
+    def write(self, run: str, *, new: bool = False) -> None:
+        """Write `run.json` into the run at a URI, a line a task. Raises a FileExistsError if it was to be `new`."""
         text = json.dumps({"schema": SCHEMA, **vars(self), "tasks": []}).removesuffix("[]}")
         tasks = ",\n".join(json.dumps(vars(task)) for task in self.tasks)
-        storage.write_text(storage.join(run, FILE), f"{text}[\n{tasks}\n]}}\n")
+        storage.write_text(storage.join(run, FILE), f"{text}[\n{tasks}\n]}}\n", new=new)
 
 
 def read_record(run: str) -> RunRecord | None:

@@ -56,11 +56,14 @@ class Reuse:
     def give_up(self, place: str, earlier: Outcome) -> None:
         """Make sure that nobody has what this run put out at `place` before it is overwritten.
 
+        Another run that is about to take something of this one may be after just that.
+
         Raises:
             ValueError: another run has taken it.
         """
         entry = outcomes.forget_one(self.pipeline, earlier)
-        users = [run.run_id for run in runs_of(self.pipeline) if run.run_id != self.run_id and run.has(place)]
+        others = [run for run in runs_of(self.pipeline) if run.run_id != self.run_id]
+        users = [run.run_id for run in others if run.has(place) or run.is_taking_from(self.run_id)]
         if users:
             if entry:
                 outcomes.remember(self.pipeline, place.removeprefix(f"{self.pipeline}/{self.run_id}/"), earlier)

@@ -12,7 +12,7 @@ from typing import Any
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineTaskSpec
 
 from components import storage
-from pipelines.engine import placeholders, values
+from pipelines.engine import attempts, placeholders, values
 from pipelines.engine.conditions import holds
 from pipelines.engine.outcomes import Identity, identity
 from pipelines.engine.record import RunRecord, TaskRecord, finite
@@ -90,13 +90,16 @@ class Walk:
         except ValueError as error:
             return self.fail(path, iteration, str(error))
         attempt = partial(self.dag if component.HasField("dag") else self.leaf, component, inputs, path, iteration)
-        policy = task.retry_policy
+        policy, began = task.retry_policy, time.perf_counter()
         for retry in range(policy.max_retry_count):
             finished = attempt()
             if finished.state != "FAILED":
                 return finished
-            pause = policy.backoff_duration.ToTimedelta() * policy.backoff_factor**retry
-            time.sleep(min(pause, policy.backoff_max_duration.ToTimedelta()).total_seconds())
+            pause = (policy.backoff_duration.ToTimedelta() * policy.backoff_factor**retry).total_seconds()
+            longest = policy.backoff_max_duration.ToTimedelta().total_seconds()  # of all tries, as in the cluster
+            if time.perf_counter() - began + pause > longest:
+                return finished
+            time.sleep(pause)
         return attempt()
 
     def leaf(self, component: Any, inputs: Values, path: TaskPath, iteration: Iteration) -> Finished:
@@ -124,6 +127,7 @@ class Walk:
                     self.reuse.begins(name, execution, depends)
                 with _timed(task):
                     outputs = step()
+                attempts.require_last(self.uri, self.record.attempt)  # before the outcome is there for others
                 if depends:
                     self.reuse.ended(name, execution, depends, outputs, shared)
         except Exception as error:
@@ -175,6 +179,7 @@ class Walk:
         return Finished("FAILED", error=failure)
 
     def changed(self) -> None:
+        attempts.require_last(self.uri, self.record.attempt)
         self.record.seconds = time.perf_counter() - self.began
         self.record.write(self.uri)
         self.on_change(self.record)

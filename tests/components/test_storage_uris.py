@@ -4,7 +4,9 @@ python -m pytest tests/components/test_storage_uris.py
 """
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -131,6 +133,38 @@ def test_names_sizes_and_existence_are_those_of_what_was_written(root, write):
     assert storage.exists(storage.join(root, "run"))
     assert storage.exists(storage.join(root, "runs"))
     assert not storage.exists(storage.join(root, "ru"))
+
+
+@pytest.mark.parametrize(("looking", "look", "nothing"), [("scandir", "size", 0), ("listdir", "children", [])])
+def test_a_folder_that_vanishes_while_it_is_looked_at_is_empty(tmp_path, monkeypatch, looking, look, nothing):
+    (tmp_path / "folder").mkdir()
+    real = getattr(os, looking)
+
+    def late(path):
+        monkeypatch.undo()
+        (tmp_path / "folder").rmdir()
+        return real(path)
+
+    monkeypatch.setattr(os, looking, late)
+    assert getattr(storage, look)(str(tmp_path / "folder")) == nothing
+    assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize("seen", [0, 1])
+def test_a_file_that_vanishes_while_sizes_are_added_up_stops_nobody(tmp_path, monkeypatch, seen):
+    storage.write_text(str(tmp_path / "kept"), "123")
+    storage.write_text(str(tmp_path / "gone"), "1234567")
+    stat, looks = Path.stat, []
+
+    def late(path, **options):
+        if path.name == "gone":
+            looks.append(path)
+            if len(looks) > seen:
+                path.unlink(missing_ok=True)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", late)
+    assert storage.size(str(tmp_path)) == (10 if seen else 3)
 
 
 def test_what_is_removed_is_gone_and_its_neighbours_stay(root, write):

@@ -133,6 +133,11 @@ def flaky_inside(file: str, enough: int):
 
 @dsl.pipeline
 def flaky(file: str, enough: int):
+    count_up(file=file, enough=enough).set_retry(2, backoff_duration="1s", backoff_factor=3, backoff_max_duration="1h")
+
+
+@dsl.pipeline
+def flaky_for_two_seconds(file: str, enough: int):
     count_up(file=file, enough=enough).set_retry(2, backoff_duration="1s", backoff_factor=3, backoff_max_duration="2s")
 
 
@@ -151,7 +156,7 @@ def pauses(monkeypatch):
 
 def test_a_step_is_retried_with_growing_pauses_into_an_empty_folder(run, tmp_path, pauses):
     record = run(flaky, file=str(tmp_path / "tries"), enough=3)
-    assert pauses == [1, 2]
+    assert pauses == [1, 3]
     assert [task.state for task in record.tasks] == ["SUCCEEDED"]
     assert record.tasks[0].error is None
     assert [path.name for path in (tmp_path / "root/flaky/first/count-up/0/out").iterdir()] == ["try 3"]
@@ -160,6 +165,12 @@ def test_a_step_is_retried_with_growing_pauses_into_an_empty_folder(run, tmp_pat
 def test_a_step_that_fails_more_often_than_it_may_be_retried_has_failed(failed, tmp_path, pauses):
     error, _ = failed(flaky, file=str(tmp_path / "tries"), enough=4)
     assert "OSError: try 3" in str(error)
+
+
+def test_a_step_is_not_tried_again_once_all_its_tries_have_taken_too_long(failed, tmp_path, pauses):
+    error, _ = failed(flaky_for_two_seconds, file=str(tmp_path / "tries"), enough=3)
+    assert "OSError: try 2" in str(error)
+    assert pauses == [1], "three more seconds would be too many"
 
 
 def test_a_pipeline_used_as_a_component_is_retried_as_a_whole(run, tmp_path, pauses):

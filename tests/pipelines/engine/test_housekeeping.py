@@ -1,5 +1,6 @@
 """The list of runs, what is removed and what never: python -m pytest tests/pipelines/engine/test_housekeeping.py"""
 
+import errno
 import json
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from kfp import dsl
 
 from components import storage
-from pipelines.engine import outcomes
+from pipelines.engine import attempts, outcomes
 from pipelines.engine.attempts import ATTEMPTS
 from pipelines.engine.execute import TaskFailed, execute, resume
 from pipelines.engine.housekeeping import prune, runs
@@ -207,9 +208,9 @@ def test_a_prune_that_was_interrupted_can_be_asked_for_again(run, root, monkeypa
 
     def stop(uri):
         if "/a/" in uri:
-            if removed:
-                raise KeyboardInterrupt
             removed.append(uri)
+            if len(removed) == 2:
+                raise KeyboardInterrupt
         remove(uri)
 
     monkeypatch.setattr(storage, "remove", stop)
@@ -221,6 +222,55 @@ def test_a_prune_that_was_interrupted_can_be_asked_for_again(run, root, monkeypa
     assert sources(runs(root)[1])[0] is None, "half of a run is nothing to take from"
     prune(root, ["a"])
     assert states(root) == {"b": "SUCCEEDED"}
+
+
+def test_a_run_that_is_being_removed_cannot_be_resumed(run, spec, root, monkeypatch):
+    run("a", broken=True)
+    remove = storage.remove
+    refused = []
+
+    def removing(uri):
+        if uri.startswith(f"{root}/making/a"):
+            with pytest.raises(ValueError, match=r"the run 'a' is being run by process|there is no run 'a'") as refusal:
+                resume(spec, root, "a")
+            refused.append(str(refusal.value)[:24])
+        remove(uri)
+
+    monkeypatch.setattr(storage, "remove", removing)
+    prune(root, ["a"], force=True)
+    assert refused[:2] == ["the run 'a' is being run"] * 2
+    assert states(root) == {}
+    assert not storage.exists(f"{root}/making/a")
+
+
+def test_a_run_that_is_resumed_before_it_is_removed_stays(run, root, monkeypatch):
+    run("a")
+    at_work = attempts.at_work
+
+    def overtaken(uri, record):
+        monkeypatch.setattr(attempts, "at_work", at_work)
+        nobody = at_work(uri, record)
+        attempts.take_over(uri)
+        return nobody
+
+    monkeypatch.setattr(attempts, "at_work", overtaken)
+    with pytest.raises(ValueError, match="the run 'a' is being resumed by another process at this moment"):
+        prune(root, ["a"])
+    with pytest.raises(ValueError, match=r"the run 'a' is being run by process .*: stop it first"):
+        prune(root, ["a"], force=True)
+    assert storage.exists(f"{root}/making/a/make/0/made")
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_a_run_can_be_removed_from_a_full_disk(run, root, monkeypatch):
+    run("a")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(storage, "write_text", full)
+    prune(root, ["a"])
+    assert states(root) == {}
 
 
 @pytest.mark.parametrize("root", ["folder"], indirect=True)

@@ -63,6 +63,7 @@ def test_run_json_says_what_was_run_and_what_came_of_it(run, tmp_path):
         "state": "SUCCEEDED",
         "threads": 1,
         "parameters": {"count": 5},
+        "attempt": 1,
     }
     (first,) = [task for task in tasks if task["name"] == "measure"]
     assert first.pop("cpu_seconds") > 0

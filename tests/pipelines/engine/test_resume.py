@@ -17,10 +17,12 @@ from kfp import dsl
 from kfp.compiler import Compiler
 
 from components import storage
-from pipelines.engine import attempts
+from pipelines.engine import attempts, outcomes
 from pipelines.engine.attempts import ATTEMPTS
 from pipelines.engine.execute import TaskFailed, execute, resume
+from pipelines.engine.housekeeping import prune, runs
 from pipelines.engine.spec import load_spec
+from pipelines.engine.walk import Walk
 
 component = partial(dsl.component, base_image="python:3.11", install_kfp_package=False)
 PROJECT = Path(__file__).parents[3]
@@ -151,6 +153,22 @@ def test_what_another_run_has_taken_is_never_overwritten(broken, file, root, log
     assert record.tasks[0].cached_from == "first", "others may still take it"
 
 
+def test_what_another_run_has_just_taken_is_never_overwritten(broken, file, root, monkeypatch):
+    changed, known, found = edited(file, '\\"8\\"', '\\"9\\"'), outcomes.known, []
+
+    def last_look(pipeline, identity):  # after which what was found is taken, and before which it was claimed
+        found.append(known(pipeline, identity))
+        if len(found) == 2:
+            with pytest.raises(TaskFailed, match="what it put out before is in use by second: begin a new run"):
+                resume(changed, root, "first")
+        return found[-1]
+
+    monkeypatch.setattr(outcomes, "known", last_look)
+    record = execute(broken, {"folder": str(file.parent)}, root, "second", threads=1, cache=True)
+    assert record.tasks[0].cached_from == "first"
+    assert storage.read_text(f"{root}/working/first/begin/0/made/value.txt") == "8"
+
+
 @pytest.mark.parametrize("kind", ["gone", "altered", "step"])
 def test_what_is_damaged_is_done_again(broken, root, log, kind):
     made = f"{root}/working/first/begin/0/made"
@@ -189,13 +207,15 @@ else:
 # Before the script: a process that is killed when it is to put `run.json` in its place for the n-th time.
 KILLED = """
 import os, pathlib, signal
-rename, left = pathlib.Path.rename, [{times}]
-def killed(path, target):
-    left[0] -= target.name == "run.json"
-    if not left[0]:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return rename(path, target)
-pathlib.Path.rename = killed
+left = [{times}]
+def killing(place):
+    def placed(path, target):
+        left[0] -= target.name == "run.json"
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return place(path, target)
+    return placed
+os.link, pathlib.Path.rename = killing(os.link), killing(pathlib.Path.rename)
 """
 
 
@@ -234,7 +254,7 @@ def test_a_run_whose_process_was_killed_goes_on(at_work, file, root, log):
 
 
 @pytest.mark.parametrize("root", ["folder"], indirect=True)
-@pytest.mark.parametrize(("times", "how"), [(1, "begin"), (4, "resume")])
+@pytest.mark.parametrize(("times", "how"), [(1, "begin"), (2, "resume"), (5, "resume")])
 def test_a_run_killed_while_its_record_was_written_holds_no_litter_once_it_has_gone_on(file, root, times, how):
     (file.parent / "broken").unlink()
     run = Path(root) / "working" / "first"
@@ -285,6 +305,61 @@ def test_of_two_that_have_seen_nobody_at_a_run_one_resumes_it(broken, root, monk
     monkeypatch.setattr(attempts, "at_work", overtaken)
     with pytest.raises(ValueError, match="the run 'first' is being resumed by another process at this moment"):
         resume(broken, root, "first")
+
+
+def test_a_run_that_a_process_has_taken_is_its_own_before_its_record_says_so(broken, root):
+    attempts.take_over(attempts.run_uri(root, "working", "first"))
+    assert read_json(f"{root}/working/first/run.json")["state"] == "FAILED"
+    with pytest.raises(ValueError, match=f"the run 'first' is being run by process {os.getpid()}: wait for it"):
+        resume(broken, root, "first")
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_process_whose_run_was_taken_or_removed_writes_nothing_more(broken, root, log, gone):
+    run, kept = f"{root}/working/first", []
+
+    def on_change(record):  # as the work begins
+        if any(task.state == "RUNNING" for task in record.tasks):
+            kept.append(storage.read_text(f"{run}/run.json"))
+            storage.write_text(f"{run}/{ATTEMPTS}/3.json", "{}")
+            if gone:
+                storage.remove(run)
+
+    with pytest.raises(attempts.Superseded, match="the run 'first' was taken over or removed by another process"):
+        resume(broken, root, "first", on_change=on_change)
+    assert "end" not in log.read_text()
+    assert storage.read_text(f"{run}/run.json") == (None if gone else kept[0])
+    assert len(storage.children(f"{root}/working/cache")) == 1, "only the begin's"
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(params=["before it was at it", "before it changed anything"])
+def killed_at_once(request, file, root, monkeypatch):
+    """A new run whose process was killed as it began."""
+    spec = load_spec(file)
+    before = request.param == "before it was at it"
+    monkeypatch.setattr(*((attempts, "enter") if before else (Walk, "changed")), interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        execute(spec, {"folder": str(file.parent)}, root, "first", threads=1)
+    monkeypatch.undo()
+    attempt = f"{root}/working/first/{ATTEMPTS}/1.json"
+    if not before:
+        storage.write_text(attempt, json.dumps(read_json(attempt) | {"began": "1"}))
+    return spec
+
+
+def test_a_run_that_was_killed_as_it_began_is_one_like_others(killed_at_once, root, file):
+    assert [(run.run_id, run.state) for run in runs(root)] == [("first", "INTERRUPTED")]
+    (file.parent / "broken").unlink()
+    assert resume(killed_at_once, root, "first").state == "SUCCEEDED"
+
+
+def test_a_run_that_was_killed_as_it_began_can_be_removed(killed_at_once, root):
+    prune(root, ["first"], force=True)
+    assert not storage.exists(f"{root}/working/first")
 
 
 @pytest.mark.parametrize("root", ["folder"], indirect=True)
@@ -339,6 +414,13 @@ def test_a_record_that_is_damaged_or_newer_is_refused_and_left_alone(broken, roo
     assert "\n" not in str(refusal.value)
     assert file.read_text() == before
     assert log.read_text() == "begin work "
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_a_folder_that_is_no_run_is_not_named_as_one(broken, root):
+    (Path(root) / "working" / "second").mkdir()
+    with pytest.raises(ValueError, match=r"there is no run 'second' in .*; the newest are first$"):
+        resume(broken, root, "second")
 
 
 @pytest.mark.parametrize("root", ["folder"], indirect=True)
