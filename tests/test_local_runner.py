@@ -144,6 +144,17 @@ def test_the_number_of_threads_that_a_run_is_given_is_recorded(greeting_file, tm
     assert run_json(tmp_path / "greeting" / "a")["threads"] == 2
 
 
+def test_a_resumed_run_of_a_file_keeps_its_number_of_threads_and_what_is_done(
+    greeting_file, tmp_path, monkeypatch, capsys
+):
+    begun = ["--set", "name=you", "--run-id", "a", "--threads", "2"]
+    for arguments, threads in (begun, 2), (["--resume", "a"], 2), (["--resume", "a", "--threads", "1"], 1):
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert main(["--pipeline", greeting_file, "--root", str(tmp_path), *arguments]) == 0
+        assert run_json(tmp_path / "greeting" / "a")["threads"] == threads
+        assert ("the number of threads" in capsys.readouterr().err) == (threads == 1), "steps start over"
+
+
 def test_runs_without_a_name_are_named_by_the_time_and_sort_by_it(greeting_file, tmp_path):
     for _ in range(2):
         assert main(["--pipeline", greeting_file, "--set", "name=you", "--root", str(tmp_path)]) == 0
