@@ -10,6 +10,7 @@ from typing import Any
 from components.storage import uris
 from components.storage.manifest import INCOMING, MANIFEST, writing
 
+CHECKPOINT = "training.safetensors"  # as in models.training, which every step would depend on if it were imported
 FAILED = "failed.json"
 KEPT = 2  # checkpoints in a bucket: the newest, and the one before it should the newest be damaged
 
@@ -69,10 +70,10 @@ class Checkpoints:
     def _bring(self, uri: str) -> bool:
         """Fill the folder with what is kept at `uri`, the newest that is whole: whether there is anything."""
         if uris.local(uri, Path(self._scratch.name)) == Path(uri):
-            kept = _files(Path(uri))
-            if kept and Path(uri) != self.folder:
-                _copy(kept, self.folder)
-            return bool(kept)
+            there = (Path(uri) / CHECKPOINT).exists()
+            if there and Path(uri) != self.folder:
+                _copy(_files(Path(uri)), self.folder)
+            return there
         for number in reversed(_numbers(uri)):
             checkpoint = uris.join(uri, str(number))
             if uris.whole(checkpoint):
@@ -83,10 +84,13 @@ class Checkpoints:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The training's own files, of which one that is still written is none."""
+    """The training's own files, of which one that is still written is none.
+
+    The checkpoint comes last: where it is, a copy of them is whole.
+    """
     names = (MANIFEST, FAILED)
-    found = folder.iterdir() if folder.is_dir() else []
-    return [file for file in found if file.name not in names and not file.name.endswith(INCOMING)]
+    found = [file for file in folder.iterdir() if file.name not in names and not file.name.endswith(INCOMING)]
+    return sorted(found, key=lambda file: (file.name == CHECKPOINT, file.name))
 
 
 def _copy(files: list[Path], folder: Path) -> None:
