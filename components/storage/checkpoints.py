@@ -12,7 +12,7 @@ from components.storage.manifest import INCOMING, MANIFEST, writing
 
 CHECKPOINT = "training.safetensors"  # as in models.training, which every step would depend on if it were imported
 FAILED = "failed.json"
-KEPT = 2  # checkpoints in a bucket: the newest, and the one before it should the newest be damaged
+KEPT = 2  # whole checkpoints in a bucket: the newest, and the one before it should the newest be damaged
 
 
 class Checkpoints:
@@ -52,7 +52,8 @@ class Checkpoints:
         with writing(copy) as files:
             _copy(_files(self.folder), files)
         uris.publish(copy, uris.join(self.uri, str(max(numbers, default=0) + 1)))
-        for number in numbers[: 1 - KEPT]:
+        whole = [number for number in numbers if uris.whole(uris.join(self.uri, str(number)))]
+        for number in set(numbers) - set(whole[1 - KEPT :]):
             uris.remove(uris.join(self.uri, str(number)))
 
     def fail(self, error: Exception) -> None:

@@ -155,6 +155,7 @@ def test_what_a_killed_save_left_in_a_bucket_is_passed_over(bucket):
     save(again, 2)
     third = Checkpoints(output(bucket, "k"), IDENTITY)
     assert state(third)[0] == "state at 2"
+    assert storage.children(third.uri) == ["1", "3"], "it is none of the two that are kept"
 
 
 def test_a_process_that_was_given_up_and_its_successor_do_not_mix(bucket):
