@@ -63,6 +63,10 @@ def test_help_answers_at_once_and_loads_no_library():
         (["--set", "policy_training.steps=soon"], "policy_training.steps must be a whole number, got 'soon'"),
         (["--set", "policy_training.rate=NaN"], "policy_training.rate must be a number, got nan"),
         (["--set", "policy_training.steps"], "--set takes NAME=VALUE, got 'policy_training.steps'"),
+        (
+            ["--set", f"policy_training.steps={'[' * 100000}"],
+            "--set takes no value that is nested so deeply, got '[[[[",
+        ),
         (["--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
         (["--threads", "0"], "--threads must be a whole number of at least 1, got 0"),
         (["--list", "--threads", "2"], "--threads is for a run, and does not go with --list"),
