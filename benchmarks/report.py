@@ -20,10 +20,10 @@ HEADS = ("what", "measured", "limit, measured in the same run", "figure", "must"
 TEXT = """\
 # How fast it is
 
-Written by `make bench`; nothing here is typed by hand. Each figure stands beside its limit, which was measured in the
-same run, in turns with it, and is a share of the limit's speed or what its unit says. *Reached* is the harder of the
-two bounds that it keeps. Times are CPU seconds of one thread, medians, so that they hold on a busy machine too; where
-wall time is meant, the row says so.
+Written by `make bench`, but for the section on a GPU, which says where it was measured. Each figure stands beside its
+limit, which was measured in the same run, in turns with it, and is a share of the limit's speed or what its unit says.
+*Reached* is the harder of the two bounds that it keeps. Times are CPU seconds of one thread, medians, so that they hold
+on a busy machine too; where wall time is meant, the row says so.
 """
 
 
