@@ -47,7 +47,8 @@ that it carries, in this process and with your rights: only run files that you t
 
 A run's folder is ROOT/<pipeline>/<run id>: run.json, what each step put out, and checkpoints. Steps are taken from
 earlier runs below the same root when their inputs and their code, with all that it imports, are the same.
-The same weights come out of the same number of threads only; a resumed run goes on with as many as it began with.
+The same weights come out of the same number of threads, on the same type of processor, only. A resumed run goes on
+with as many threads as it began with, unless --threads says another number.
 Exit codes: 0 done, 1 a step failed, 2 what was asked for is wrong, 130 stopped by Ctrl-C, 143 by SIGTERM."""
 
 PIPELINE = "dreamblock"  # ours

@@ -12,7 +12,7 @@ made. Their digests are written into images/lock.json, from which python -m pipe
   --cloud       build with Google's Cloud Build, which is paid by the minute; needs no Docker
   --no-push     build only, as dreamblock/cpu and dreamblock/gpu, to look at them; images/lock.json stays as it is
   --dirty       build what is here, with changes that are in no commit
-  --base IMAGE  instead of the base in images/Dockerfile
+  --base IMAGE  instead of the base in images/Dockerfile; built on also where no registry says its digest
   --dry-run     print every command, run none
   -- OPTION     more options for docker build
 
@@ -53,6 +53,7 @@ if [[ -n $(git status --porcelain) ]]; then
   [[ $dirty == yes ]] || refuse "there are changes that are in no commit, git status lists them: commit them, or --dirty"
   commit=$commit-dirty
 fi
+base_given=${base:+yes}
 base=${base:-$(sed -n 's/^ARG BASE_IMAGE=//p' images/Dockerfile)}
 [[ $base == *@sha256:* || ${base##*/} == *:* ]] || refuse "--base must have a tag or a digest, got $base"
 if [[ $push == yes ]]; then
@@ -96,8 +97,10 @@ else
   if [[ -n $digest ]]; then
     base=$base@$digest base_known="\"$base\""
     say "base: $base"
-  else
+  elif [[ $base_given == yes ]]; then
     say "base: $base, whose digest is not known, for no registry answers"
+  else
+    stop "no registry says which digest the base $base has, which may be another tomorrow: try again, or --base $base"
   fi
 fi
 

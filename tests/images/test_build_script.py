@@ -157,6 +157,18 @@ def test_a_digest_that_no_registry_says_is_not_written(checkout, registry):
         assert json.loads(checkout.lock.read_text())["base"] is None
 
 
+def test_on_a_base_that_nobody_knows_nothing_is_built_unless_it_is_asked_for_by_name(checkout):
+    base, dockerfile = "localhost:1/python:3.11.15", checkout.folder / "images" / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace(BASE, base))
+    for how in ([], ["--cloud"], ["--no-push"]):
+        done = checkout.build("--dirty", *how)
+        assert done.returncode == 1
+        assert f"no registry says which digest the base {base} has" in done.stderr
+        assert checkout.log() == []
+        assert not checkout.lock.exists()
+    assert checkout.build("--dirty", "--base", base).returncode == 0
+
+
 def test_cloud_build_is_told_all_and_asked_for_the_digests(checkout):
     pinned = f"python:3.11.15@{DIGESTS['base']}"
     done = checkout.build("--cloud", "--base", pinned)

@@ -16,6 +16,7 @@ from models.checkpoint import load_training
 from models.dream_figures import dream_errors
 from models.goal_figures import policy_settling
 from models.phase import GENTLE, Batch, Phase
+from models.steps import NotFinite, Steps, Taken
 from models.train_policy import train_policy
 from models.train_world_model import train_world_model
 from models.training import CHECKPOINT, METRICS, TrainingError, train
@@ -158,6 +159,36 @@ def test_a_loss_that_is_not_finite_stops_the_training_by_name_and_keeps_the_last
     assert torch.equal(tensors["weights.weight"], module.weight)
     with pytest.raises(TrainingError, match=f"step {when + 1} "):  # trying again changes nothing
         train(module, [phase], tmp_path, {})
+
+
+class LateSteps(Steps):
+    """Steps on the processor that do not wait for what they compute, as those on a GPU."""
+
+    finite = True
+
+    def take(self, step):
+        try:
+            self.taken = super().take(step)
+        except NotFinite:
+            self.finite = False
+        return self.taken
+
+    def settle(self):
+        if not self.finite:
+            raise NotFinite(Taken(torch.tensor(math.nan), self.taken.norm, {}), sound=False)
+
+
+@pytest.mark.parametrize("save_every", [0, math.inf])
+def test_a_loss_whose_step_is_not_known_is_not_said_to_have_left_a_checkpoint(tmp_path, monkeypatch, save_every):
+    monkeypatch.setattr("models.training.steps_of", lambda phase, device: LateSteps(phase))
+    module, phase = poisoned(6, "loss")
+    noticed = 8 if save_every == 0 else 10  # before a checkpoint would be made, else with the next row of the metrics
+    said = f"the loss is not finite at step {noticed} of the phase second or before; nothing since the last checkpoint"
+    with pytest.raises(TrainingError, match=f"^{said} is kept$"):
+        train(module, [replace(phase, steps=1000)], tmp_path, {}, save_every=save_every)
+    assert (tmp_path / CHECKPOINT).exists() == (save_every == 0)
+    if save_every == 0:
+        assert load_training(tmp_path / CHECKPOINT)[1]["step"] == 6
 
 
 def test_episodes_too_short_for_the_horizon_are_refused(dataset, tiny, tmp_path):
