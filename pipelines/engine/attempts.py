@@ -156,7 +156,7 @@ def _owner(run: str) -> Process | None:
     try:
         owner = Process(**json.loads(storage.read_text(_attempt(run, _last(run))) or "{}"))
         return owner if not owner.is_here or _lives(owner) else None
-    except (ValueError, TypeError, OverflowError):  # the file is damaged, and tells of nobody
+    except (ValueError, TypeError, OverflowError, RecursionError):  # the file is damaged, and tells of nobody
         return None
 
 

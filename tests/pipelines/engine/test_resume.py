@@ -169,11 +169,14 @@ def test_what_another_run_has_just_taken_is_never_overwritten(broken, file, root
     assert storage.read_text(f"{root}/working/first/begin/0/made/value.txt") == "8"
 
 
-@pytest.mark.parametrize("kind", ["gone", "altered", "step"])
+@pytest.mark.parametrize("kind", ["gone", "altered", "step", "nested"])
 def test_what_is_damaged_is_done_again(broken, root, log, kind):
     made = f"{root}/working/first/begin/0/made"
     if kind == "altered":
         storage.write_text(f"{made}/value.txt", "7")
+    elif kind == "nested":
+        storage.write_text(f"{root}/working/first/begin/0/step.json", "[" * 100_000)
+        storage.write_text(f"{root}/working/first/{ATTEMPTS}/1.json", "[" * 100_000)
     else:
         storage.remove(made if kind == "gone" else f"{root}/working/first/begin/0/step.json")
     resume(broken, root, "first")
@@ -395,6 +398,7 @@ def test_a_process_that_has_another_ones_number_is_not_taken_for_it(at_work, fil
         (lambda text: text[: len(text) // 2], "is not the record of a run, or is damaged"),
         (lambda text: "[]", "is not the record of a run, or is damaged"),
         (lambda text: "{}", "is not the record of a run, or is damaged: 'schema'"),
+        (lambda text: "[" * 100_000, "is not the record of a run, or is damaged: maximum recursion depth exceeded"),
         (lambda text: text.replace('"schema": 1', '"schema": 2'), "it has schema 2, and this version reads 1"),
         (lambda text: text.replace('"threads": 1', '"threads": "many"'), "threads is 'many'"),
         (lambda text: text.replace('"threads": 1', '"threads": 1, "cores": 3'), "unexpected keyword argument 'cores'"),
