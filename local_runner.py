@@ -179,10 +179,11 @@ def run(options: argparse.Namespace) -> int:
     from pipelines.light_kfp import import_kfp
 
     root = absolute(options.root)
-    set_environment(options, root)
     import_kfp()
+    of_file = from_file(options) if options.pipeline else None
+    set_environment(options, root, of_file[0].name if of_file else PIPELINE)
     threads = number_of_threads()
-    spec, parameters = from_file(options) if options.pipeline else from_source(options)
+    spec, parameters = of_file or from_source(options)
 
     from pipelines.engine.attempts import Superseded, run_uri
     from pipelines.engine.execute import TaskFailed, execute, resume
@@ -226,15 +227,15 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def set_environment(options: argparse.Namespace, root: str) -> None:
-    """Set what the steps are told by the environment, before torch is imported."""
+def set_environment(options: argparse.Namespace, root: str, pipeline: str) -> None:
+    """Set what the steps of a pipeline, by its name, are told by the environment, before NumPy and torch read it."""
     from pipelines.engine.attempts import existing, run_uri
 
     if options.threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    elif options.resume is not None and not options.pipeline and "OMP_NUM_THREADS" not in os.environ:
-        # As many as the run has begun with: with another number all of it would begin anew.
-        os.environ["OMP_NUM_THREADS"] = str(existing(run_uri(root, PIPELINE, options.resume)).threads)
+    elif options.resume is not None:
+        # As many as the run has begun with, whatever is set here: with another number all of it would begin anew.
+        os.environ["OMP_NUM_THREADS"] = str(existing(run_uri(root, pipeline, options.resume)).threads)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Threads that wait spin otherwise: on a busy machine that is 20 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

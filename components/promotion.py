@@ -81,7 +81,7 @@ def _rival(lineage: Lineage, pointer: Pointer, config: Configuration) -> Iterato
         if pointer.champion:
             yield pointer.champion, champion_weights(lineage, pointer.champion, config.world, Path(scratch))
         elif pretrained := pretrained_weights(config.world):
-            yield str(pretrained), Weights(*(pretrained / part for part in Weights._fields))
+            yield f"pretrained/{pretrained.name}", Weights(*(pretrained / part for part in Weights._fields))
         else:
             yield "", None
 

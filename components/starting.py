@@ -70,7 +70,7 @@ def _candidates(start: dict[str, Any], output: str, scratch: Path) -> Iterator[t
     if champion := lineage.pointer().champion:
         yield storage.join(lineage.uri, champion), champion_weights(lineage, champion, world, scratch)
     if pretrained := pretrained_weights(world):
-        yield str(pretrained), Weights(*(pretrained / part for part in Weights._fields))
+        yield f"pretrained/{pretrained.name}", Weights(*(pretrained / part for part in Weights._fields))
 
 
 def _wanted(start: dict[str, Any], part: str) -> Any:

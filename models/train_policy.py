@@ -66,10 +66,11 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
 
     Where a dream starts, the policy has often been at work for some timesteps, without a gradient, and the state is
     filtered anew from what was dreamed: so it learns to stay, from states such as it is given when it steers, which
-    differ a little from imagined ones. Targets are shifted, as images are in DrQ (https://arxiv.org/abs/2004.13649):
-    blocks that a wall cuts are the only ones of another shape that it ever sees.
+    differ a little from imagined ones. What is imagined of whole pixels is a mean that no frame looks like, of which a
+    filter makes what it likes: so it is given that in black and white. Targets are shifted, as images are in DrQ
+    (https://arxiv.org/abs/2004.13649): blocks that a wall cuts are the only ones of another shape that it ever sees.
     """
-    memory = world_model.config.memory
+    memory, whole_pixels = world_model.config.memory, dataset.world.raster == "pixel"
     latents = torch.empty(0)
 
     def begin() -> nn.Module:
@@ -99,7 +100,9 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
             for _ in range(lead):
                 forces = torch.cat([forces, policy(state, target, forces[:, -1])[:, None]], 1)
                 state = core.imagine(state, forces[:, -1])
-                seen = torch.cat([seen, world_model.core.latent(state)[:, None]], 1)
+                latent = world_model.core.latent(state)
+                latent = encode_black_and_white(world_model, latent) if whole_pixels else latent
+                seen = torch.cat([seen, latent[:, None]], 1)
             state = world_model.filter(seen, forces)
         imagined, force = [], forces[:, -1]
         for _ in range(training.horizon):
@@ -112,6 +115,13 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
 
     look = partial(look_at_goals, world_model, policy, dataset.world, training.seed)
     return Phase("policy", training.steps, training.batch, training.rate, training.average, begin, draw, loss, look)
+
+
+def encode_black_and_white(
+    world_model: WorldModel, latent: Float[Tensor, "batch latent"]
+) -> Float[Tensor, "batch latent"]:
+    """The latents of observations in which each pixel is what a latent says that it is more likely to be, 0 or 1."""
+    return world_model.encode((world_model.decode(latent) > 0).float())
 
 
 def shifted(

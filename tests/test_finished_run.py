@@ -217,8 +217,7 @@ def test_a_resumed_run_goes_on_with_as_many_threads_as_it_began_with(finished, t
     again = tmp_path / "dreamblock" / "first"
     again.mkdir(parents=True)
     (again / "run.json").write_text(json.dumps(run_json(folder) | {"threads": 2}))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # set back when the test ends
     for arguments, expected in ([], "2"), (["--threads", "1"], "1"):
-        monkeypatch.delenv("OMP_NUM_THREADS")
-        set_environment(parser().parse_args(["--resume", "first", *arguments]), str(tmp_path))
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")  # which is for new runs
+        set_environment(parser().parse_args(["--resume", "first", *arguments]), str(tmp_path), "dreamblock")
         assert os.environ["OMP_NUM_THREADS"] == expected

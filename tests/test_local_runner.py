@@ -64,6 +64,10 @@ def test_help_answers_at_once_and_loads_no_library():
         (["--set", "policy_training.steps=soon"], "policy_training.steps must be a whole number, got 'soon'"),
         (["--set", "policy_training.rate=NaN"], "policy_training.rate must be a number, got nan"),
         (["--set", "policy_training.steps"], "--set takes NAME=VALUE, got 'policy_training.steps'"),
+        (
+            ["--set", f"policy_training.steps={'[' * 100000}"],
+            "--set takes no value that is nested so deeply, got '[[[[",
+        ),
         (["--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
         (["--threads", "0"], "--threads must be a whole number of at least 1, got 0"),
         (["--list", "--threads", "2"], "--threads is for a run, and does not go with --list"),
@@ -143,6 +147,17 @@ def test_the_number_of_threads_that_a_run_is_given_is_recorded(greeting_file, tm
     arguments = ["--pipeline", greeting_file, "--set", "name=you", "--root", str(tmp_path), "--run-id", "a"]
     assert main([*arguments, "--threads", "2"]) == 0
     assert run_json(tmp_path / "greeting" / "a")["threads"] == 2
+
+
+def test_a_resumed_run_of_a_file_keeps_its_number_of_threads_and_what_is_done(
+    greeting_file, tmp_path, monkeypatch, capsys
+):
+    begun = ["--set", "name=you", "--run-id", "a", "--threads", "2"]
+    for arguments, threads in (begun, 2), (["--resume", "a"], 2), (["--resume", "a", "--threads", "1"], 1):
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert main(["--pipeline", greeting_file, "--root", str(tmp_path), *arguments]) == 0
+        assert run_json(tmp_path / "greeting" / "a")["threads"] == threads
+        assert ("the number of threads" in capsys.readouterr().err) == (threads == 1), "steps start over"
 
 
 def test_runs_without_a_name_are_named_by_the_time_and_sort_by_it(greeting_file, tmp_path):

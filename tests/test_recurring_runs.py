@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 SEEDS = (101, 102, 103, 104)
 SETTINGS = {
     **TINY,
-    **SMALL,
+    **SMALL,  # in which nothing is pretrained
     "data.episodes": 384,
     "data.timesteps": 9,
     "world_model_training.autoencoder_steps": 300,
@@ -72,7 +72,6 @@ class Recurring:
 def test_three_runs_go_on_from_the_champion_are_promoted_if_better_and_a_worse_one_never_is(
     tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.chdir(tmp_path)  # where nothing is pretrained
     seeds = iter(SEEDS)
     monkeypatch.setattr("components.champions.fresh_seed", lambda: next(seeds))
     recurring, told = Recurring(tmp_path / "root"), []

@@ -10,7 +10,8 @@ from models.policy_checkpoint import load_policy
 from models.world_model import WorldModel
 from sim_core.world import World
 
-PRETRAINED, RUNS = Path("pretrained/coverage"), Path("runs/dreamblock")
+PRETRAINED = Path(__file__).parents[1] / "pretrained" / "coverage"  # the project's, wherever one stands
+RUNS = Path("runs/dreamblock")
 NEEDED = ("world_model", "policy")
 
 

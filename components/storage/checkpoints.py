@@ -10,8 +10,9 @@ from typing import Any
 from components.storage import uris
 from components.storage.manifest import INCOMING, MANIFEST, writing
 
+CHECKPOINT = "training.safetensors"  # as in models.training, which every step would depend on if it were imported
 FAILED = "failed.json"
-KEPT = 2  # checkpoints in a bucket: the newest, and the one before it should the newest be damaged
+KEPT = 2  # whole checkpoints in a bucket: the newest, and the one before it should the newest be damaged
 
 
 class Checkpoints:
@@ -51,7 +52,8 @@ class Checkpoints:
         with writing(copy) as files:
             _copy(_files(self.folder), files)
         uris.publish(copy, uris.join(self.uri, str(max(numbers, default=0) + 1)))
-        for number in numbers[: 1 - KEPT]:
+        whole = [number for number in numbers if uris.whole(uris.join(self.uri, str(number)))]
+        for number in set(numbers) - set(whole[1 - KEPT :]):
             uris.remove(uris.join(self.uri, str(number)))
 
     def fail(self, error: Exception) -> None:
@@ -69,10 +71,10 @@ class Checkpoints:
     def _bring(self, uri: str) -> bool:
         """Fill the folder with what is kept at `uri`, the newest that is whole: whether there is anything."""
         if uris.local(uri, Path(self._scratch.name)) == Path(uri):
-            kept = _files(Path(uri))
-            if kept and Path(uri) != self.folder:
-                _copy(kept, self.folder)
-            return bool(kept)
+            there = (Path(uri) / CHECKPOINT).exists()
+            if there and Path(uri) != self.folder:
+                _copy(_files(Path(uri)), self.folder)
+            return there
         for number in reversed(_numbers(uri)):
             checkpoint = uris.join(uri, str(number))
             if uris.whole(checkpoint):
@@ -83,10 +85,13 @@ class Checkpoints:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The training's own files, of which one that is still written is none."""
+    """The training's own files, of which one that is still written is none.
+
+    The checkpoint comes last: where it is, a copy of them is whole.
+    """
     names = (MANIFEST, FAILED)
-    found = folder.iterdir() if folder.is_dir() else []
-    return [file for file in found if file.name not in names and not file.name.endswith(INCOMING)]
+    found = [file for file in folder.iterdir() if file.name not in names and not file.name.endswith(INCOMING)]
+    return sorted(found, key=lambda file: (file.name == CHECKPOINT, file.name))
 
 
 def _copy(files: list[Path], folder: Path) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from components.storage.manifest import INCOMING, MANIFEST, verified
@@ -14,13 +15,19 @@ def exists(uri: str) -> bool:
 
 
 def children(uri: str) -> list[str]:
-    path = Path(uri)
-    return sorted(child.name for child in path.iterdir() if not child.name.endswith(INCOMING)) if path.is_dir() else []
+    try:
+        return sorted(child.name for child in Path(uri).iterdir() if not child.name.endswith(INCOMING))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def size(uri: str) -> int:
-    path = Path(uri)
-    return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
+    path, size = Path(uri), 0
+    below = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    for file in below if path.is_dir() else [path]:
+        with suppress(FileNotFoundError):  # somebody has removed or renamed it since it was listed
+            size += file.stat().st_size
+    return size
 
 
 def read_text(uri: str) -> str | None:

@@ -40,8 +40,7 @@ def root(request, tmp_path) -> str:
 
 @pytest.fixture(autouse=True)
 def nothing_is_pretrained(tmp_path, monkeypatch):
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr("viewer.weights.PRETRAINED", tmp_path / "pretrained" / "coverage")
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +145,7 @@ def test_a_champion_is_whole_with_weights_figures_and_where_it_is_from(root, lea
 def test_the_pretrained_weights_are_to_be_beaten_as_long_as_there_is_no_champion(tmp_path, learned, monkeypatch):
     weights, _ = learned("shipped", 11)
     for part, source in weights._asdict().items():
-        place = tmp_path / "here" / "pretrained" / "coverage" / part
+        place = tmp_path / "pretrained" / "coverage" / part
         place.parent.mkdir(parents=True, exist_ok=True)
         source.rename(place)
     root = str(tmp_path / "root")
@@ -260,7 +259,7 @@ def test_without_a_champion_a_run_begins_from_the_pretrained_weights_else_from_n
     assert said == "nothing"
     assert [path.name for path in paths.policy.iterdir() if path.name != storage.MANIFEST] == ["start.json"]
     for part, source in learned("shipped", 11)[0]._asdict().items():
-        place = tmp_path / "here" / "pretrained" / "coverage" / part
+        place = tmp_path / "pretrained" / "coverage" / part
         place.parent.mkdir(parents=True, exist_ok=True)
         source.rename(place)
     said, paths = begun(root, tmp_path)

@@ -3,7 +3,6 @@
 python -m pytest tests/components/test_components.py
 """
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -87,7 +86,9 @@ def test_the_command_that_promotes_makes_the_first_run_champion(made):
     planned, paths = made
     cluster = Cluster(paths["evaluation"].parents[4])
     weights = {name: [paths[name]] for name in ("world_model", "policy", "evaluation")}
-    parameters = {"configuration": planned["configuration"], "champion": "nightly", "run_id": "tiny"}
+    nothing_pretrained = {**planned["configuration"]["world"], "drag": 0.02}
+    configuration = {**planned["configuration"], "world": nothing_pretrained}
+    parameters = {"configuration": configuration, "champion": "nightly", "run_id": "tiny"}
     _, put_out = cluster.run("promote", parameters, weights, "for-a-champion")
     (champion,) = (path for path in (cluster.folder / "champions" / "nightly").iterdir() if path.is_dir())
     assert verified(champion)
@@ -136,16 +137,13 @@ def test_a_policy_of_another_architecture_is_refused(made, tmp_path):
 
 def test_the_report_compares_the_run_with_the_pretrained_weights_of_its_world(made, tmp_path, monkeypatch):
     planned, paths = made
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(paths["world_model"], tmp_path / "pretrained" / "coverage" / "world_model")
-    figures = json.loads((paths["evaluation"] / "evaluation.json").read_text())
-    (tmp_path / "pretrained" / "coverage" / "card.json").write_text(json.dumps({"figures": figures}))
+    monkeypatch.setattr("viewer.weights.PRETRAINED", tmp_path / "nothing")
     outputs = [given(tmp_path / "evaluation"), given(tmp_path / "report"), dsl.Metrics(uri=str(tmp_path / "metrics"))]
     evaluate.python_func(
         planned["configuration"], "tiny", given(paths["world_model"]), given(paths["policy"]), *outputs
     )
-    assert "the pretrained weights</th>" in (tmp_path / "report").read_text()
-    assert "the pretrained weights" not in paths["report"].read_text(), "where there were none"
+    assert "the pretrained weights</th>" in paths["report"].read_text()
+    assert "the pretrained weights" not in (tmp_path / "report").read_text(), "where there are none"
 
 
 def test_a_world_model_that_is_too_poor_fails_the_check_with_number_and_bound(made, tmp_path):

@@ -3,6 +3,7 @@
 python -m pytest tests/components/test_storage_checkpoints.py
 """
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -10,9 +11,10 @@ import pytest
 
 from components import storage
 from components.storage import MANIFEST, Checkpoints, StorageError
+from models.training import CHECKPOINT as TRAINING
+from models.training import METRICS
 
 IDENTITY = {"config": {"steps": 10}, "inputs": ["abc"]}
-TRAINING, METRICS = "training.safetensors", "metrics.jsonl"
 
 
 @pytest.fixture(params=["local", "bucket"])
@@ -77,6 +79,32 @@ def test_a_run_that_does_not_exist_gives_nothing_to_go_on_from(pipeline):
     assert not Checkpoints(output(pipeline, "new"), IDENTITY, start_from="nobody").folder.exists()
 
 
+def test_what_a_killed_process_copied_of_another_runs_is_not_taken_for_all_of_it(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed_at_the_second(source, destination):
+        if len(copied) == 1:
+            raise Killed
+        copied.append(shutil.copy2(source, destination))
+
+    copied: list[object] = []
+    save(Checkpoints(output(str(tmp_path), "k"), IDENTITY), 1)
+    with monkeypatch.context() as patched:
+        patched.setattr("components.storage.checkpoints.shutil.copy", killed_at_the_second)
+        with pytest.raises(Killed):
+            Checkpoints(output(str(tmp_path), "new"), IDENTITY, start_from="k")
+    assert state(Checkpoints(output(str(tmp_path), "new"), IDENTITY, start_from="k")) == ("state at 1", "1\n")
+
+
+def test_metrics_without_a_checkpoint_are_nothing_to_go_on_from(tmp_path):
+    """As of a training that was killed before its first checkpoint."""
+    begun = Checkpoints(output(str(tmp_path), "k"), IDENTITY)
+    begun.folder.mkdir(parents=True)
+    (begun.folder / METRICS).write_text("1\n")
+    assert not Checkpoints(output(str(tmp_path), "new"), IDENTITY, start_from="k").folder.exists()
+
+
 @pytest.mark.parametrize("start_from", ["../other/k", "/etc", "..", "gs://bucket/dreamblock/k"])
 def test_what_is_no_id_of_a_run_gives_nothing_to_go_on_from(tmp_path, start_from):
     with pytest.raises(ValueError, match=start_from):
@@ -127,6 +155,7 @@ def test_what_a_killed_save_left_in_a_bucket_is_passed_over(bucket):
     save(again, 2)
     third = Checkpoints(output(bucket, "k"), IDENTITY)
     assert state(third)[0] == "state at 2"
+    assert storage.children(third.uri) == ["1", "3"], "it is none of the two that are kept"
 
 
 def test_a_process_that_was_given_up_and_its_successor_do_not_mix(bucket):

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from models.config import PolicyConfig, PolicyTraining
+from models.dataset import Dataset
 from models.losses import target_distance
 from models.policy import Policy, encode_target
 from models.train_policy import policy_phase, shifted, train_policy
 from models.world_model import WorldModel
+from sim_core.world import World
 
 
 @pytest.fixture
@@ -57,6 +59,28 @@ def test_a_gradient_flows_from_the_distance_through_the_dream_to_every_weight_of
     assert all(weight.grad is not None and weight.grad.any() for weight in policy.parameters())
     assert 0 < figures["final_distance"] < 16
     assert all(weight.grad is None for weight in learned.model.parameters())
+
+
+def test_what_a_policy_brings_about_in_a_dream_of_whole_pixels_is_filtered_in_black_and_white(
+    model, policy, write_episodes, tmp_path, monkeypatch
+):
+    whole_pixels = World(size=16, frames=2, raster="pixel")
+    dataset = Dataset([write_episodes(tmp_path / "pixels", whole_pixels, range(32), 9)])
+    phase = policy_phase(policy, PolicyTraining(batch=16, horizon=2), model, dataset)
+    phase.begin()
+    batch = next(drawn for drawn in map(phase.draw, range(100)) if drawn.plan[1] == 3)  # timesteps of its lead
+    encoded, filtered = [], []
+    monkeypatch.setattr(model, "encode", lambda frames: encoded.append(frames) or WorldModel.encode(model, frames))
+    monkeypatch.setattr(
+        model, "filter", lambda latents, *forces: filtered.append(latents) or WorldModel.filter(model, latents, *forces)
+    )
+    phase.loss(batch)
+    drawn = encoded[-3:]
+    assert all(torch.equal(frames, frames.round()) and 0 <= frames.min() <= frames.max() <= 1 for frames in drawn)
+    lead = filtered[-1][:, -3:].unbind(1)
+    assert all(
+        torch.equal(latent, WorldModel.encode(model, frames)) for latent, frames in zip(lead, drawn, strict=True)
+    )
 
 
 def test_the_distance_at_the_end_of_a_dream_has_a_gradient_to_the_first_force(learned, dataset):

@@ -15,6 +15,7 @@ from viewer.weights import load_weights, pretrained_figures
 def runs(tmp_path, monkeypatch):
     """Three finished runs with other weights each."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("viewer.weights.PRETRAINED", tmp_path / "pretrained" / "coverage")
     monkeypatch.setattr(card, "FEW", 3)
     folders = [tmp_path / f"seed-{seed}" for seed in range(3)]
     for seed, folder in enumerate(folders):

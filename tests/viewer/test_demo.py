@@ -10,19 +10,19 @@ from untrained import put_run, put_weights
 import viewer.__main__
 from models.config import EvaluationConfig
 from viewer.__main__ import main
-from viewer.weights import PRETRAINED
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("viewer.weights.PRETRAINED", tmp_path / "pretrained" / "coverage")
     # Short films, which are quickly made.
     monkeypatch.setattr(EvaluationConfig, "horizon", 5)
     monkeypatch.setattr(EvaluationConfig, "timesteps", 10)
 
 
 def test_the_page_of_the_pretrained_weights_has_the_player_first_and_needs_nothing_beside_it(tmp_path, capsys):
-    put_weights(tmp_path / PRETRAINED)
+    put_weights(tmp_path / "pretrained" / "coverage")
     assert main([]) == 0
     page = (tmp_path / "demo.html").read_text()
     assert (tmp_path / "demo.html").as_uri() in capsys.readouterr().out

@@ -11,6 +11,7 @@ from viewer.score import main
 @pytest.fixture
 def pretrained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("viewer.score.PRETRAINED", tmp_path / "pretrained" / "coverage")
     for raster in ("coverage", "pixel"):
         put_weights(tmp_path / "pretrained" / raster, raster)
     return tmp_path / "pretrained"
@@ -51,7 +52,7 @@ def test_what_cannot_be_scored_is_said_in_a_sentence(pretrained, arguments, said
 
 
 def test_without_pretrained_weights_it_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("viewer.score.PRETRAINED", tmp_path / "pretrained" / "coverage")
     with pytest.raises(SystemExit):
         main([])
-    assert "there are no weights in pretrained/" in capsys.readouterr().err
+    assert f"there are no weights in {tmp_path}/pretrained/" in capsys.readouterr().err

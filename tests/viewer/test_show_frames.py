@@ -10,6 +10,7 @@ from viewer.show_frames import main
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("viewer.weights.PRETRAINED", tmp_path / "pretrained" / "coverage")
 
 
 def test_a_run_is_shown_as_frames_and_a_gif(tmp_path):

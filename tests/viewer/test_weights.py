@@ -1,18 +1,25 @@
 """Where the weights and their figures lie that are looked at: python -m pytest tests/viewer/test_weights.py"""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from untrained import put_run, put_weights
 
 from sim_core.world import World
-from viewer.weights import PRETRAINED, load_weights, pretrained_figures
+from viewer.weights import load_weights, pretrained_figures
+
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("viewer.weights.PRETRAINED", tmp_path / "pretrained" / "coverage")
 
 
 def test_without_pretrained_weights_the_newest_run_that_has_weights_is_shown(tmp_path):
@@ -27,13 +34,21 @@ def test_without_pretrained_weights_the_newest_run_that_has_weights_is_shown(tmp
 
 def test_pretrained_weights_come_before_any_run(tmp_path):
     put_run(tmp_path / "runs" / "dreamblock" / "first", raster="pixel")
-    put_weights(tmp_path / PRETRAINED)
+    put_weights(tmp_path / "pretrained" / "coverage")
     *_, world, found = load_weights(None)
-    assert (world.raster, found) == ("coverage", PRETRAINED)
+    assert (world.raster, found) == ("coverage", tmp_path / "pretrained" / "coverage")
 
 
-def test_the_pretrained_figures_are_those_of_the_same_world():
-    folder = PRETRAINED.with_name("pixel")
+def test_the_pretrained_weights_are_found_wherever_one_stands(tmp_path):
+    code = "from sim_core.world import World; from viewer.weights import pretrained_weights; "
+    command = [sys.executable, "-c", f"{code}print(pretrained_weights(World()))"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    said = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+    assert said == f"{PROJECT / 'pretrained' / 'coverage'}\n"
+
+
+def test_the_pretrained_figures_are_those_of_the_same_world(tmp_path):
+    folder = tmp_path / "pretrained" / "pixel"
     assert pretrained_figures(World(raster="pixel")) is None
     put_weights(folder, raster="pixel")
     assert pretrained_figures(World(raster="pixel")) is None, "there is no card yet"

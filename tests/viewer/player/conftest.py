@@ -1,7 +1,6 @@
 """A real browser without a network, and the player's page as a file in it."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +15,6 @@ from viewer.player import player
 from viewer.weights import PRETRAINED, load_weights
 
 CHROMIUM = "/usr/bin/chromium"  # Debian's
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +71,7 @@ def untrained_page(untrained) -> str:
 
 @pytest.fixture(scope="session")
 def trained() -> tuple[WorldModel, Policy, World]:
-    model, policy, world, _ = load_weights(ROOT / PRETRAINED)
+    model, policy, world, _ = load_weights(PRETRAINED)
     return model, policy, world
 
 
