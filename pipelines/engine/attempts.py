@@ -141,9 +141,11 @@ def enter(run: str, number: int) -> None:
     Raises:
         FileExistsError: another process has come with this number.
     """
-    me = Process(_machine(), os.getpid(), _began(os.getpid()))
-    storage.write_text(_attempt(run, number), json.dumps(asdict(me)), new=True)
-    storage.sweep(run, spare=ATTEMPTS)  # where others that want the run may be writing
+    me, attempt = Process(_machine(), os.getpid(), _began(os.getpid())), _attempt(run, number)
+    storage.write_text(attempt, json.dumps(asdict(me)), new=True)
+    storage.sweep(run, spare=ATTEMPTS)
+    for shared in (storage.join(run, ATTEMPTS), storage.join(run.rpartition("/")[0], CACHE)):
+        storage.sweep_old(shared, attempt)  # for others may be writing there
 
 
 def leave(run: str, number: int) -> None:

@@ -271,6 +271,28 @@ def test_a_run_killed_while_its_record_was_written_holds_no_litter_once_it_has_g
     assert read_json(run / "run.json")["state"] == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+@pytest.mark.parametrize("how", ["begin", "resume", "prune"])
+def test_what_killed_processes_left_where_many_write_goes_when_it_is_old(broken, file, root, how):
+    pipeline = Path(root) / "working"
+    attempts_folder = pipeline / ("second" if how == "begin" else "first") / ATTEMPTS
+    now = (pipeline / "first" / "run.json").stat().st_mtime
+    for folder in (pipeline / "cache", attempts_folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, age in (("old", 7200), ("new", 0)):
+            (folder / f".{name}.json.1f.incoming").touch()
+            os.utime(folder / f".{name}.json.1f.incoming", (now - age, now - age))
+    if how == "begin":
+        execute(broken, {"folder": str(file.parent)}, root, "second", threads=1)
+    elif how == "resume":
+        resume(broken, root, "first")
+    else:
+        prune(root, ["first"], force=True)
+    left = {path.parent.name for path in pipeline.rglob("*.incoming")}
+    assert left == ({"cache"} if how == "prune" else {"cache", ATTEMPTS})
+    assert {path.name for path in pipeline.rglob("*.incoming")} == {".new.json.1f.incoming"}
+
+
 def test_a_run_that_is_being_run_is_nobody_elses(at_work, file, root, log):
     spec, before = load_spec(file), storage.read_text(f"{root}/working/first/run.json")
     with pytest.raises(ValueError, match=f"the run 'first' is being run by process {at_work.pid}: wait for it"):
