@@ -25,6 +25,7 @@ from components.storage.uris import (
     replace_text,
     size,
     sweep,
+    sweep_old,
     whole,
     write_text,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "replace_text",
     "size",
     "sweep",
+    "sweep_old",
     "verified",
     "whole",
     "write_text",

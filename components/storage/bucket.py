@@ -93,6 +93,10 @@ def sweep(uri: str, spare: str) -> None:
     """There is nothing to do: of an object that is not whole, a bucket shows nothing."""
 
 
+def sweep_old(uri: str, clock: str) -> None:
+    """As little as for `sweep`."""
+
+
 def publish(path: Path, uri: str) -> None:
     manifest, root = folder.read_text(str(path / MANIFEST)), _blob(uri).name
     with _errors(uri):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from components.storage.manifest import INCOMING, MANIFEST, verified
 
+LONG_AGO = 3600.0  # seconds; a text is written in milliseconds
+
 
 def exists(uri: str) -> bool:
     return Path(uri).exists()
@@ -83,6 +85,14 @@ def sweep(uri: str, spare: str) -> None:
     for path in list(Path(uri).rglob(f"*{INCOMING}")):
         if spare not in path.relative_to(uri).parts:
             remove(str(path))
+
+
+def sweep_old(uri: str, clock: str) -> None:
+    now = Path(clock).stat().st_mtime
+    for path in Path(uri).glob(f"*{INCOMING}"):
+        with suppress(FileNotFoundError):  # its writer has just finished
+            if path.stat().st_mtime < now - LONG_AGO:
+                path.unlink()
 
 
 def publish(path: Path, uri: str) -> None:

@@ -70,6 +70,15 @@ def sweep(uri: str, spare: str) -> None:
     _keeper(uri).sweep(uri, spare)
 
 
+def sweep_old(uri: str, clock: str) -> None:
+    """Remove the texts that writers left half-written directly in a folder, and more than an hour ago.
+
+    Args:
+        clock: a file on the same disk that was just written, for the disk has a clock of its own.
+    """
+    _keeper(uri).sweep_old(uri, clock)
+
+
 def local(uri: str, scratch: Path) -> Path:
     """Where a step in this process finds or leaves what lies at `uri`: there, or `gcs/bucket/...` below `scratch`."""
     return scratch / "gcs" / uri.removeprefix(BUCKET) if _keeper(uri) is not folder else Path(uri)

@@ -141,9 +141,11 @@ def enter(run: str, number: int) -> None:
     Raises:
         FileExistsError: another process has come with this number.
     """
-    me = Process(_machine(), os.getpid(), _began(os.getpid()))
-    storage.write_text(_attempt(run, number), json.dumps(asdict(me)), new=True)
-    storage.sweep(run, spare=ATTEMPTS)  # where others that want the run may be writing
+    me, attempt = Process(_machine(), os.getpid(), _began(os.getpid())), _attempt(run, number)
+    storage.write_text(attempt, json.dumps(asdict(me)), new=True)
+    storage.sweep(run, spare=ATTEMPTS)
+    for shared in (storage.join(run, ATTEMPTS), storage.join(run.rpartition("/")[0], CACHE)):
+        storage.sweep_old(shared, attempt)  # for others may be writing there
 
 
 def leave(run: str, number: int) -> None:
@@ -156,7 +158,7 @@ def _owner(run: str) -> Process | None:
     try:
         owner = Process(**json.loads(storage.read_text(_attempt(run, _last(run))) or "{}"))
         return owner if not owner.is_here or _lives(owner) else None
-    except (ValueError, TypeError, OverflowError):  # the file is damaged, and tells of nobody
+    except (ValueError, TypeError, OverflowError, RecursionError):  # the file is damaged, and tells of nobody
         return None
 
 

@@ -139,6 +139,6 @@ def _read(uri: str) -> dict[str, Any]:
     """The facts in a file of this format; none of any other file, and where there is none."""
     try:
         facts = json.loads(storage.read_text(uri) or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) and facts.get("format") == FORMAT else {}

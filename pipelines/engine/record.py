@@ -75,7 +75,7 @@ def read_record(run: str) -> RunRecord | None:
             raise TypeError(f"it has schema {schema!r}, and this version reads {SCHEMA}")
         record = RunRecord(**facts, tasks=[TaskRecord(**task) for task in tasks])
         _check(record)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{place} is not the record of a run, or is damaged: {error}") from error
     return record
 

@@ -169,11 +169,14 @@ def test_what_another_run_has_just_taken_is_never_overwritten(broken, file, root
     assert storage.read_text(f"{root}/working/first/begin/0/made/value.txt") == "8"
 
 
-@pytest.mark.parametrize("kind", ["gone", "altered", "step"])
+@pytest.mark.parametrize("kind", ["gone", "altered", "step", "nested"])
 def test_what_is_damaged_is_done_again(broken, root, log, kind):
     made = f"{root}/working/first/begin/0/made"
     if kind == "altered":
         storage.write_text(f"{made}/value.txt", "7")
+    elif kind == "nested":
+        storage.write_text(f"{root}/working/first/begin/0/step.json", "[" * 100_000)
+        storage.write_text(f"{root}/working/first/{ATTEMPTS}/1.json", "[" * 100_000)
     else:
         storage.remove(made if kind == "gone" else f"{root}/working/first/begin/0/step.json")
     resume(broken, root, "first")
@@ -266,6 +269,28 @@ def test_a_run_killed_while_its_record_was_written_holds_no_litter_once_it_has_g
         assert process.wait() == 0, process.stderr.read()
     assert not list(run.rglob("*incoming*"))
     assert read_json(run / "run.json")["state"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+@pytest.mark.parametrize("how", ["begin", "resume", "prune"])
+def test_what_killed_processes_left_where_many_write_goes_when_it_is_old(broken, file, root, how):
+    pipeline = Path(root) / "working"
+    attempts_folder = pipeline / ("second" if how == "begin" else "first") / ATTEMPTS
+    now = (pipeline / "first" / "run.json").stat().st_mtime
+    for folder in (pipeline / "cache", attempts_folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, age in (("old", 7200), ("new", 0)):
+            (folder / f".{name}.json.1f.incoming").touch()
+            os.utime(folder / f".{name}.json.1f.incoming", (now - age, now - age))
+    if how == "begin":
+        execute(broken, {"folder": str(file.parent)}, root, "second", threads=1)
+    elif how == "resume":
+        resume(broken, root, "first")
+    else:
+        prune(root, ["first"], force=True)
+    left = {path.parent.name for path in pipeline.rglob("*.incoming")}
+    assert left == ({"cache"} if how == "prune" else {"cache", ATTEMPTS})
+    assert {path.name for path in pipeline.rglob("*.incoming")} == {".new.json.1f.incoming"}
 
 
 def test_a_run_that_is_being_run_is_nobody_elses(at_work, file, root, log):
@@ -395,6 +420,7 @@ def test_a_process_that_has_another_ones_number_is_not_taken_for_it(at_work, fil
         (lambda text: text[: len(text) // 2], "is not the record of a run, or is damaged"),
         (lambda text: "[]", "is not the record of a run, or is damaged"),
         (lambda text: "{}", "is not the record of a run, or is damaged: 'schema'"),
+        (lambda text: "[" * 100_000, "is not the record of a run, or is damaged: maximum recursion depth exceeded"),
         (lambda text: text.replace('"schema": 1', '"schema": 2'), "it has schema 2, and this version reads 1"),
         (lambda text: text.replace('"threads": 1', '"threads": "many"'), "threads is 'many'"),
         (lambda text: text.replace('"threads": 1', '"threads": 1, "cores": 3'), "unexpected keyword argument 'cores'"),
