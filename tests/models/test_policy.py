@@ -70,10 +70,17 @@ def test_what_a_policy_brings_about_in_a_dream_of_whole_pixels_is_filtered_in_bl
     phase.begin()
     batch = next(drawn for drawn in map(phase.draw, range(100)) if drawn.plan[1] == 3)  # timesteps of its lead
     encoded, filtered = [], []
-    monkeypatch.setattr(model, "encode", lambda frames: encoded.append(frames) or WorldModel.encode(model, frames))
-    monkeypatch.setattr(
-        model, "filter", lambda latents, *forces: filtered.append(latents) or WorldModel.filter(model, latents, *forces)
-    )
+
+    def encode(frames):
+        encoded.append(frames)
+        return WorldModel.encode(model, frames)
+
+    def filter_(latents, forces):
+        filtered.append(latents)
+        return WorldModel.filter(model, latents, forces)
+
+    monkeypatch.setattr(model, "encode", encode)
+    monkeypatch.setattr(model, "filter", filter_)
     phase.loss(batch)
     drawn = encoded[-3:]
     assert all(torch.equal(frames, frames.round()) and 0 <= frames.min() <= frames.max() <= 1 for frames in drawn)
