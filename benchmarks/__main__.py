@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import Plot, Row
 from benchmarks.report import Machine, as_json, document, machine, read_json, table
+from viewer.ctrl_c import stoppable
 
 # The groups, modules of this package, in the order of the tables, and what is above each.
 GROUPS = {
@@ -30,6 +31,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 GPU = "performance-gpu.json"  # in DOCS, of a machine that has one
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n\n")[0])
     parser.add_argument(

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from models.process import prepare
 from viewer.browser import open_page
-from viewer.demo import demo
-from viewer.weights import load_weights
+from viewer.ctrl_c import stoppable
+
+# What takes long to import, torch above all, is imported where it is used: --help answers at once, and so does Ctrl-C.
 
 HELP = """\
 Build a page in which one plays with the dream: the player, then the films.
@@ -20,6 +20,7 @@ examples:
   python -m viewer --run runs/dreamblock/2026-11-23-143005-1f0a --output page.html"""
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m viewer",
@@ -31,6 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", metavar="FILE", type=Path, default=Path("demo.html"), help="by default demo.html")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     options = parser.parse_args(arguments)
+    from models.process import prepare
+    from viewer.demo import demo
+    from viewer.weights import load_weights
+
     prepare()
     try:
         model, policy, world, found = load_weights(options.run)

@@ -23,6 +23,7 @@ from models.checkpoint import load_world
 from models.config import EvaluationConfig
 from models.dream_figures import dream_errors
 from models.process import prepare
+from viewer.ctrl_c import stoppable
 from viewer.quantities import UNKNOWN, with_interval
 from viewer.score import score_folder
 from viewer.weights import load_weights, weights_in
@@ -59,6 +60,7 @@ GOAL_ROWS = (
 )
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m viewer.card", description=__doc__.partition("\n")[0])
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of finished runs, one a seed")

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from models.config import EvaluationConfig
 from models.process import prepare
 from models.scoring import score
+from viewer.ctrl_c import stoppable
 from viewer.original import beside_original, recorded
 from viewer.plots import distance_plot, dream_error_plot, dream_name, standalone
 from viewer.quantities import with_interval
@@ -42,6 +43,7 @@ SUMMARY_GOALS = (
 )
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m viewer.score", description=__doc__.partition(":")[0] + ".")
     parser.add_argument("weights", metavar="WEIGHTS", type=Path, nargs="*", help="folders, by default pretrained/*")

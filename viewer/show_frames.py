@@ -6,11 +6,13 @@ from pathlib import Path
 
 from models.config import EvaluationConfig
 from models.process import prepare
+from viewer.ctrl_c import stoppable
 from viewer.filming import film_of_model, film_of_policy
 from viewer.films import gif, write_frames
 from viewer.weights import load_weights
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m viewer.show_frames", description=__doc__.partition(":")[0] + ".")
     parser.add_argument("what", choices=("model", "policy"), help="a dream beside the truth, or the policy at work")

@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from models.process import prepare
+from viewer.ctrl_c import stoppable
 from viewer.learning.trainings import all_jobs, result_file, run_jobs
 from viewer.learning.variants import BY_NAME, FULL, TINY
 from viewer.learning.worst import worst_dreams
@@ -22,6 +23,7 @@ from viewer.weights import PRETRAINED, load_weights, pretrained_commit
 RESULTS, PAGE = Path("docs/learning"), Path("docs/learning.md")
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m viewer.learning", description=(__doc__ or "").partition("\n")[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
