@@ -6,6 +6,7 @@ import linecache
 import os
 import re
 import secrets
+import shlex
 import signal
 import sys
 import tempfile
@@ -13,6 +14,8 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from viewer.ctrl_c import STOPPED
 
 # What takes long to import, torch and kfp above all, is imported where it is used: --help and mistakes answer at once.
 
@@ -51,6 +54,7 @@ The same weights come out of the same number of threads only; a resumed run goes
 Exit codes: 0 done, 1 a step failed, 2 what was asked for is wrong, 130 stopped by Ctrl-C, 143 by SIGTERM."""
 
 PIPELINE = "dreamblock"  # ours
+ROOT = "runs"  # by default
 OURS = {"sim_core", "models", "viewer", "components"}  # the packages whose errors are known
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # full, or not to be written
 
@@ -66,16 +70,19 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, StorageError, OSError) as error:
         print(f"local_runner.py: error: {error}", file=sys.stderr)
         return 2
-    except Terminated:
-        print("\nstopped by SIGTERM", file=sys.stderr)
-        return 143
-    except KeyboardInterrupt:
-        print("\nstopped by Ctrl-C", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        return stopped(stop)
 
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a run as Ctrl-C does: `run.json` says so."""
+
+
+def stopped(stop: KeyboardInterrupt, hint: str = "") -> int:
+    """Say what the process was stopped by, and return its exit code, which is 128 and the signal's number."""
+    by, code = ("SIGTERM", 143) if isinstance(stop, Terminated) else ("Ctrl-C", STOPPED)
+    print(f"\nstopped by {by}{hint}", file=sys.stderr)
+    return code
 
 
 def terminate(number: int, frame: object) -> None:
@@ -97,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
         help="a field of the configuration or, with --pipeline, a parameter of the file; can be repeated",
     )
     parser.add_argument(
-        "--root", metavar="DIR", default="runs", help="where runs lie, a folder or gs://bucket/prefix; by default runs/"
+        "--root", metavar="DIR", default=ROOT, help="where runs lie, a folder or gs://bucket/prefix; by default runs/"
     )
     parser.add_argument(
         "--champion",
@@ -173,7 +180,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         ValueError: one sentence on what was asked for and is wrong. Nothing has run.
-        KeyboardInterrupt: the run was stopped, and its `run.json` says so.
+        KeyboardInterrupt: it was stopped before there was a run. One that is stopped later says how to go on.
     """
     from components import storage
     from pipelines.light_kfp import import_kfp
@@ -193,7 +200,14 @@ def run(options: argparse.Namespace) -> int:
     if run_id is None:
         run_id = f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{secrets.token_hex(2)}"
     uri = run_uri(root, spec.name, run_id)
-    how: dict[str, Any] = {"threads": threads, "cache": not options.no_cache, "on_change": announce(uri, sys.stderr)}
+    begun, news = options.resume is not None, announce(uri, sys.stderr)
+
+    def on_change(record: Any) -> None:
+        nonlocal begun
+        begun = True
+        news(record)
+
+    how: dict[str, Any] = {"threads": threads, "cache": not options.no_cache, "on_change": on_change}
     try:
         if options.resume is not None:
             record = resume(spec, root, run_id, force=options.force, tell=tell, **how)
@@ -205,12 +219,23 @@ def run(options: argparse.Namespace) -> int:
         print(f"local_runner.py: {failure}", file=sys.stderr)
         return 1
     except (OSError, storage.StorageError) as error:
-        print(f"local_runner.py: the run stopped: {error}; when that is mended: --resume {run_id}", file=sys.stderr)
+        hint = resuming(options, run_id)
+        print(f"local_runner.py: the run stopped: {error}; when that is mended: {hint}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt as stop:
+        return stopped(stop, f"; to go on: {resuming(options, run_id)}" if begun else "")
     print(summary(record, uri))
     if options.open:
         show(reports(record))
     return 0
+
+
+def resuming(options: argparse.Namespace, run_id: str) -> str:
+    """The options with which the run that these began goes on."""
+    words = ["--resume", run_id]
+    words += ["--root", options.root] if options.root != ROOT else []
+    words += ["--pipeline", str(options.pipeline)] if options.pipeline else []
+    return shlex.join(words)
 
 
 def show(pages: list[str]) -> None:

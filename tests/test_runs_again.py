@@ -120,7 +120,7 @@ def test_a_run_stopped_in_the_middle_of_a_training_goes_on_to_the_same_bytes(tmp
     _, said = stopped.communicate()
     if how == signal.SIGTERM:
         assert stopped.returncode == 143
-        assert said.endswith("\nstopped by SIGTERM\n")
+        assert said.endswith(f"\nstopped by SIGTERM; to go on: --resume stopped --root {tmp_path}\n")
     assert record(tmp_path, "stopped")["state"] == ("RUNNING" if how == signal.SIGKILL else "CANCELLED")
     output, said = done(start(["--resume", "stopped", "--no-cache", "--root", str(tmp_path)]))
     assert "steps done before: 6 of 7" in said
@@ -287,7 +287,7 @@ def test_a_run_that_was_stopped_says_how_to_go_on_when_its_folder_is_gone(tmp_pa
     assert main([*arguments, "--set", f"folder={root}"]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("local_runner.py: the run stopped: ")
-    assert said.endswith("when that is mended: --resume a")
+    assert said.endswith(f"when that is mended: --resume a --root {root} --pipeline {tmp_path}/p.yaml")
 
 
 def test_the_environment_tells_the_steps_how_often_to_save(greeted, monkeypatch):
