@@ -272,12 +272,14 @@ def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """Our pipeline, compiled, and its parameters."""
     from components.champions import require_name
     from components.configuration import resolve
-    from pipelines.assignments import named, plain_value
+    from pipelines.assignments import named, plain_value, require_form
 
     if options.champion is not None:
         require_name(options.champion)
     preset, seed = "laptop" if options.preset is None else options.preset, options.seed or 0
     overrides = {name: plain_value(text) for name, text in named(options.assignments)}
+    for name, value in overrides.items():
+        require_form(name, value)
     resolve(preset, seed, overrides)
 
     from pipelines.build import BuildConfig

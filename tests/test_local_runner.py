@@ -65,6 +65,13 @@ def test_help_answers_at_once_and_loads_no_library():
         (["--set", "policy_training.steps=0"], "policy_training.steps must be a whole number of at least 1, got 0"),
         (["--set", "policy_training.steps=soon"], "policy_training.steps must be a whole number, got 'soon'"),
         (["--set", "policy_training.rate=NaN"], "policy_training.rate must be a number, got nan"),
+        (
+            ["--set", 'policy_training={"steps": 20}'],
+            "--set takes settings as part.name=value, such as policy_training.steps=800, got 'policy_training={\"st",
+        ),
+        (["--set", "policy_training=20"], "--set takes settings as part.name=value"),
+        (["--set", 'overrides={"data.episodes": 512}'], "--set takes settings as part.name=value"),
+        (["--set", "episodes=512"], "the nearest is 'data.episodes'"),
         (["--set", "policy_training.steps"], "--set takes NAME=VALUE, got 'policy_training.steps'"),
         (
             ["--set", f"policy_training.steps={'[' * 100000}"],
