@@ -171,7 +171,9 @@ def keep_house(options: argparse.Namespace) -> int:
         print(f"removed {', '.join(options.prune)}: {freed / 1e6:.1f} MB")
     else:
         found = runs(root)
-        print(listing(found) if found else f"there are no runs in {root}")
+        missing = "://" not in root and not Path(root).is_dir()
+        nothing = f"there are no runs: there is no folder {root}" if missing else f"there are no runs in {root}"
+        print(listing(found) if found else nothing)
     return 0
 
 

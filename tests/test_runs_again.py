@@ -197,6 +197,11 @@ def test_a_root_without_runs_lists_none(tmp_path, capsys):
     assert capsys.readouterr().out == f"there are no runs in {tmp_path}\n"
 
 
+def test_a_root_that_does_not_exist_is_said(tmp_path, capsys):
+    assert main(["--list", "--root", str(tmp_path / "rnus")]) == 0
+    assert capsys.readouterr().out == f"there are no runs: there is no folder {tmp_path / 'rnus'}\n"
+
+
 def test_a_pruned_run_is_gone(greeted, capsys):
     root, _ = greeted
     assert main(["--prune", "a", "--root", str(root)]) == 0
