@@ -119,7 +119,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", metavar="N", type=int, help="of each step, by default 1; more pay on an idle machine only"
     )
-    parser.add_argument("--resume", metavar="RUN", help="go on with this run, with its parameters")
+    parser.add_argument(
+        "--resume", metavar="RUN", help="go on with this run, with its parameters; its id, or as in --list"
+    )
     parser.add_argument("--list", action="store_true", help="show the runs: state, age, size and figures")
     parser.add_argument(
         "--prune", metavar="RUN", action="append", help="remove this run, unless another needs it; can be repeated"
@@ -190,7 +192,10 @@ def run(options: argparse.Namespace) -> int:
     root = absolute(options.root)
     import_kfp()
     of_file = from_file(options) if options.pipeline else None
-    set_environment(options, root, of_file[0].name if of_file else PIPELINE)
+    pipeline = of_file[0].name if of_file else PIPELINE
+    if options.resume is not None:
+        options.resume = id_of(options.resume, root, pipeline)
+    set_environment(options, root, pipeline)
     threads = number_of_threads()
     spec, parameters = of_file or from_source(options)
 
@@ -230,6 +235,28 @@ def run(options: argparse.Namespace) -> int:
     if options.open:
         show(reports(record))
     return 0
+
+
+def id_of(name: str, root: str, pipeline: str) -> str:
+    """The id of a pipeline's run that is named by it alone, or as --list has it, after the pipeline's name.
+
+    Raises:
+        ValueError: there is no such run; the nearest that there is, or the pipeline that it is of.
+    """
+    from components import storage
+    from components.configuration import nearest
+    from pipelines.engine.attempts import run_ids, run_uri
+    from pipelines.engine.record import FILE
+
+    other = name.rpartition("/")[0]
+    if other not in ("", pipeline) and other in storage.children(root):
+        raise ValueError(f"the run {name!r} is of the pipeline {other!r}, not of {pipeline!r}: name its --pipeline")
+    run_id = name.removeprefix(f"{pipeline}/")
+    if storage.exists(storage.join(run_uri(root, pipeline, run_id), FILE)):
+        return run_id
+    if known := list(run_ids(storage.join(root, pipeline))):
+        raise ValueError(f"there is no run {run_id!r} in {root}/{pipeline}, the nearest is {nearest(run_id, known)!r}")
+    return run_id
 
 
 def resuming(options: argparse.Namespace, run_id: str) -> str:

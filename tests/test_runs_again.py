@@ -202,6 +202,21 @@ def test_a_root_that_does_not_exist_is_said(tmp_path, capsys):
     assert capsys.readouterr().out == f"there are no runs: there is no folder {tmp_path / 'rnus'}\n"
 
 
+def test_a_run_goes_on_by_the_name_that_the_list_has(greeted, capsys):
+    root, file = greeted
+    (root / "dreamblock").mkdir()
+    runner = ["--pipeline", str(file), "--root", str(root)]
+    assert main([*runner, "--resume", "greeting/a"]) == 0
+    capsys.readouterr()
+    for name, said in (
+        ("b", f"there is no run 'b' in {root}/greeting, the nearest is 'a'"),
+        ("greeting/b", f"there is no run 'b' in {root}/greeting, the nearest is 'a'"),
+        ("dreamblock/a", "the run 'dreamblock/a' is of the pipeline 'dreamblock', not of 'greeting'"),
+    ):
+        assert main([*runner, "--resume", name]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_a_pruned_run_is_gone(greeted, capsys):
     root, _ = greeted
     assert main(["--prune", "a", "--root", str(root)]) == 0
