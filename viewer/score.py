@@ -46,7 +46,9 @@ SUMMARY_GOALS = (
 @stoppable
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m viewer.score", description=__doc__.partition(":")[0] + ".")
-    parser.add_argument("weights", metavar="WEIGHTS", type=Path, nargs="*", help="folders, by default pretrained/*")
+    parser.add_argument(
+        "weights", metavar="WEIGHTS", type=Path, nargs="*", help="folders, or ids of runs/; by default pretrained/*"
+    )
     parser.add_argument("--episodes", type=int, default=1000, help="how many of the audit episodes, by default 1000")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("docs/score.md"))
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Frames and a GIF of what was learned, into frames/: python -m viewer.show_frames model|policy [--run FOLDER]"""
+"""Frames and a GIF of what was learned, into frames/: python -m viewer.show_frames model|policy [--run RUN]"""
 
 import argparse
 import sys
@@ -16,7 +16,12 @@ from viewer.weights import load_weights
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m viewer.show_frames", description=__doc__.partition(":")[0] + ".")
     parser.add_argument("what", choices=("model", "policy"), help="a dream beside the truth, or the policy at work")
-    parser.add_argument("--run", metavar="FOLDER", type=Path, help="by default pretrained/, else the newest run")
+    parser.add_argument(
+        "--run",
+        metavar="RUN",
+        type=Path,
+        help="a folder, or an id of runs/; by default pretrained/, else the newest run",
+    )
     parser.add_argument("--output", metavar="FOLDER", type=Path, default=Path("frames"), help="by default frames/")
     options = parser.parse_args(arguments)
     prepare()

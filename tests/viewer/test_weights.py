@@ -39,6 +39,22 @@ def test_pretrained_weights_come_before_any_run(tmp_path):
     assert (world.raster, found) == ("coverage", tmp_path / "pretrained" / "coverage")
 
 
+def test_a_run_is_named_by_its_folder_its_id_or_as_in_the_list(tmp_path):
+    run = put_run(tmp_path / "runs" / "dreamblock" / "first")
+    for name in (run, "runs/dreamblock/first", "first", "dreamblock/first"):
+        assert load_weights(Path(name))[3].samefile(run)
+    put_run(tmp_path / "first", raster="pixel")
+    assert load_weights(Path("first"))[2].raster == "pixel", "a folder here comes first"
+
+
+def test_a_run_that_does_not_exist_is_answered_with_the_nearest(tmp_path):
+    for name in ("2026-11-23-143005-1f0a", "first"):
+        put_run(tmp_path / "runs" / "dreamblock" / name)
+    for name in ("2026-11-23-143005-1f0b", "dreamblock/2026-11-23-14300"):
+        with pytest.raises(ValueError, match="no such run in runs/dreamblock, the nearest is '2026-11-23-143005-1f0a'"):
+            load_weights(Path(name))
+
+
 def test_the_pretrained_weights_are_found_wherever_one_stands(tmp_path):
     code = "from sim_core.world import World; from viewer.weights import pretrained_weights; "
     command = [sys.executable, "-c", f"{code}print(pretrained_weights(World()))"]
