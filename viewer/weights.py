@@ -82,14 +82,25 @@ def _find(run: Path | None) -> tuple[Path, dict[str, Path]]:
 
 
 def weights_in(folder: Path) -> dict[str, Path] | None:
-    """The weights in a folder: of a run as its `run.json` says, else each in a folder of its own; None without both."""
+    """The weights in a folder: of a run as its `run.json` says, else each in a folder of its own; None without both.
+
+    A run may have been copied or moved since: what it has made itself is looked for in `folder`, and only what it took
+    from another run where its record says.
+    """
     weights = {name: folder / name for name in NEEDED}
     record = folder / "run.json"
     if record.is_file():
         try:
-            tasks = json.loads(record.read_text(encoding="utf-8"))["tasks"]
-            artifacts = {name: facts for task in tasks for name, facts in task["artifacts"].items()}
-            weights = {name: Path(artifacts[name]["uri"]) for name in NEEDED if name in artifacts}
-        except (KeyError, TypeError, ValueError) as error:
+            run = json.loads(record.read_text(encoding="utf-8"))
+            artifacts = {name: facts for task in run["tasks"] for name, facts in task["artifacts"].items()}
+            uris = {name: artifacts[name]["uri"] for name in NEEDED if name in artifacts}
+            weights = {name: _place(uri, folder, run["pipeline"], run["run_id"]) for name, uri in uris.items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{record} is not the record of a run: {error!r}") from error
     return weights if len(weights) == len(NEEDED) and all(path.is_dir() for path in weights.values()) else None
+
+
+def _place(uri: str, folder: Path, pipeline: str, run_id: str) -> Path:
+    """Where an artifact of the run in a folder lies. Its own have URIs of the form `<root>/<pipeline>/<run id>/...`."""
+    _, made_here, within = uri.rpartition(f"/{pipeline}/{run_id}/")
+    return folder / within if made_here else Path(uri)
