@@ -1,7 +1,4 @@
-"""Weights to ship, with a model card, from runs of several seeds.
-
-python -m viewer.card RUN RUN RUN --commit COMMIT -o pretrained/coverage
-"""
+"""Weights to ship, with a model card, from runs of several seeds: python -m viewer.card RUN ... (see --help)."""
 
 import argparse
 import json
@@ -30,6 +27,10 @@ from viewer.weights import load_weights, run_folder, weights_in
 
 FEW = 200  # of the audit episodes, which CI scores anew
 CONTEXT, HORIZON = 3, 10  # of the validation dreams by which the shipped seed is chosen
+EXAMPLES = """\
+examples:
+  python -m viewer.card RUN RUN RUN --commit COMMIT -o pretrained/coverage
+      the best of three runs, by its validation dreams, with the figures of all three"""
 CARD, PAGE = "card.json", "README.md"
 
 RASTERS = {
@@ -62,7 +63,12 @@ GOAL_ROWS = (
 
 @stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m viewer.card", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m viewer.card",
+        description=__doc__.partition(":")[0] + ".",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "runs", metavar="RUN", type=Path, nargs="+", help="finished runs, one a seed: folders, or ids of runs/"
     )

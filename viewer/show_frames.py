@@ -11,10 +11,22 @@ from viewer.ctrl_c import stoppable
 
 # What takes long to import, torch above all, is imported where it is used: --help answers at once, and so does Ctrl-C.
 
+EXAMPLES = """\
+examples:
+  python -m viewer.show_frames model
+      a dream beside the truth, of the pretrained weights: frames/model/frame_0000.png and so on, and frames/model.gif
+  python -m viewer.show_frames policy --run 2026-11-23-143005-1f0a --output shown
+      the policy of a run in runs/, into shown/policy/ and shown/policy.gif"""
+
 
 @stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m viewer.show_frames", description=__doc__.partition(":")[0] + ".")
+    parser = argparse.ArgumentParser(
+        prog="python -m viewer.show_frames",
+        description=__doc__.partition(":")[0] + ".",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("what", choices=("model", "policy"), help="a dream beside the truth, or the policy at work")
     parser.add_argument(
         "--run",
