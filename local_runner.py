@@ -6,6 +6,7 @@ import linecache
 import os
 import re
 import secrets
+import shlex
 import signal
 import sys
 import tempfile
@@ -13,6 +14,8 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from viewer.ctrl_c import STOPPED
 
 # What takes long to import, torch and kfp above all, is imported where it is used: --help and mistakes answer at once.
 
@@ -52,6 +55,7 @@ with as many threads as it began with, unless --threads says another number.
 Exit codes: 0 done, 1 a step failed, 2 what was asked for is wrong, 130 stopped by Ctrl-C, 143 by SIGTERM."""
 
 PIPELINE = "dreamblock"  # ours
+ROOT = "runs"  # by default
 OURS = {"sim_core", "models", "viewer", "components"}  # the packages whose errors are known
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # full, or not to be written
 
@@ -67,16 +71,19 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, StorageError, OSError) as error:
         print(f"local_runner.py: error: {error}", file=sys.stderr)
         return 2
-    except Terminated:
-        print("\nstopped by SIGTERM", file=sys.stderr)
-        return 143
-    except KeyboardInterrupt:
-        print("\nstopped by Ctrl-C", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        return stopped(stop)
 
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a run as Ctrl-C does: `run.json` says so."""
+
+
+def stopped(stop: KeyboardInterrupt, hint: str = "") -> int:
+    """Say what the process was stopped by, and return its exit code, which is 128 and the signal's number."""
+    by, code = ("SIGTERM", 143) if isinstance(stop, Terminated) else ("Ctrl-C", STOPPED)
+    print(f"\nstopped by {by}{hint}", file=sys.stderr)
+    return code
 
 
 def terminate(number: int, frame: object) -> None:
@@ -98,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
         help="a field of the configuration or, with --pipeline, a parameter of the file; can be repeated",
     )
     parser.add_argument(
-        "--root", metavar="DIR", default="runs", help="where runs lie, a folder or gs://bucket/prefix; by default runs/"
+        "--root", metavar="DIR", default=ROOT, help="where runs lie, a folder or gs://bucket/prefix; by default runs/"
     )
     parser.add_argument(
         "--champion",
@@ -113,7 +120,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", metavar="N", type=int, help="of each step, by default 1; more pay on an idle machine only"
     )
-    parser.add_argument("--resume", metavar="RUN", help="go on with this run, with its parameters")
+    parser.add_argument(
+        "--resume", metavar="RUN", help="go on with this run, with its parameters; its id, or as in --list"
+    )
     parser.add_argument("--list", action="store_true", help="show the runs: state, age, size and figures")
     parser.add_argument(
         "--prune", metavar="RUN", action="append", help="remove this run, unless another needs it; can be repeated"
@@ -165,7 +174,9 @@ def keep_house(options: argparse.Namespace) -> int:
         print(f"removed {', '.join(options.prune)}: {freed / 1e6:.1f} MB")
     else:
         found = runs(root)
-        print(listing(found) if found else f"there are no runs in {root}")
+        missing = "://" not in root and not Path(root).is_dir()
+        nothing = f"there are no runs: there is no folder {root}" if missing else f"there are no runs in {root}"
+        print(listing(found) if found else nothing)
     return 0
 
 
@@ -174,7 +185,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         ValueError: one sentence on what was asked for and is wrong. Nothing has run.
-        KeyboardInterrupt: the run was stopped, and its `run.json` says so.
+        KeyboardInterrupt: it was stopped before there was a run. One that is stopped later says how to go on.
     """
     from components import storage
     from pipelines.light_kfp import import_kfp
@@ -182,7 +193,10 @@ def run(options: argparse.Namespace) -> int:
     root = absolute(options.root)
     import_kfp()
     of_file = from_file(options) if options.pipeline else None
-    set_environment(options, root, of_file[0].name if of_file else PIPELINE)
+    pipeline = of_file[0].name if of_file else PIPELINE
+    if options.resume is not None:
+        options.resume = id_of(options.resume, root, pipeline)
+    set_environment(options, root, pipeline)
     threads = number_of_threads()
     spec, parameters = of_file or from_source(options)
 
@@ -194,7 +208,14 @@ def run(options: argparse.Namespace) -> int:
     if run_id is None:
         run_id = f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{secrets.token_hex(2)}"
     uri = run_uri(root, spec.name, run_id)
-    how: dict[str, Any] = {"threads": threads, "cache": not options.no_cache, "on_change": announce(uri, sys.stderr)}
+    begun, news = options.resume is not None, announce(uri, sys.stderr)
+
+    def on_change(record: Any) -> None:
+        nonlocal begun
+        begun = True
+        news(record)
+
+    how: dict[str, Any] = {"threads": threads, "cache": not options.no_cache, "on_change": on_change}
     try:
         if options.resume is not None:
             record = resume(spec, root, run_id, force=options.force, tell=tell, **how)
@@ -206,12 +227,45 @@ def run(options: argparse.Namespace) -> int:
         print(f"local_runner.py: {failure}", file=sys.stderr)
         return 1
     except (OSError, storage.StorageError) as error:
-        print(f"local_runner.py: the run stopped: {error}; when that is mended: --resume {run_id}", file=sys.stderr)
+        hint = resuming(options, run_id)
+        print(f"local_runner.py: the run stopped: {error}; when that is mended: {hint}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt as stop:
+        return stopped(stop, f"; to go on: {resuming(options, run_id)}" if begun else "")
     print(summary(record, uri))
     if options.open:
         show(reports(record))
     return 0
+
+
+def id_of(name: str, root: str, pipeline: str) -> str:
+    """The id of a pipeline's run that is named by it alone, or as --list has it, after the pipeline's name.
+
+    Raises:
+        ValueError: there is no such run; the nearest that there is, or the pipeline that it is of.
+    """
+    from components import storage
+    from components.configuration import nearest
+    from pipelines.engine.attempts import run_ids, run_uri
+    from pipelines.engine.record import FILE
+
+    other = name.rpartition("/")[0]
+    if other not in ("", pipeline) and other in storage.children(root):
+        raise ValueError(f"the run {name!r} is of the pipeline {other!r}, not of {pipeline!r}: name its --pipeline")
+    run_id = name.removeprefix(f"{pipeline}/")
+    if storage.exists(storage.join(run_uri(root, pipeline, run_id), FILE)):
+        return run_id
+    if known := list(run_ids(storage.join(root, pipeline))):
+        raise ValueError(f"there is no run {run_id!r} in {root}/{pipeline}, the nearest is {nearest(run_id, known)!r}")
+    return run_id
+
+
+def resuming(options: argparse.Namespace, run_id: str) -> str:
+    """The options with which the run that these began goes on."""
+    words = ["--resume", run_id]
+    words += ["--root", options.root] if options.root != ROOT else []
+    words += ["--pipeline", str(options.pipeline)] if options.pipeline else []
+    return shlex.join(words)
 
 
 def show(pages: list[str]) -> None:
@@ -248,12 +302,14 @@ def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """Our pipeline, compiled, and its parameters."""
     from components.champions import require_name
     from components.configuration import resolve
-    from pipelines.assignments import named, plain_value
+    from pipelines.assignments import named, plain_value, require_form
 
     if options.champion is not None:
         require_name(options.champion)
     preset, seed = "laptop" if options.preset is None else options.preset, options.seed or 0
     overrides = {name: plain_value(text) for name, text in named(options.assignments)}
+    for name, value in overrides.items():
+        require_form(name, value)
     resolve(preset, seed, overrides)
 
     from pipelines.build import BuildConfig

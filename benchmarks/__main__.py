@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import Plot, Row
 from benchmarks.report import Machine, as_json, document, machine, read_json, table
+from viewer.ctrl_c import stoppable
 
 # The groups, modules of this package, in the order of the tables, and what is above each.
 GROUPS = {
@@ -29,9 +30,24 @@ ON_GPU = "gpu"  # a group of its own, for a machine that has one
 DOCS = Path(__file__).parents[1] / "docs"
 GPU = "performance-gpu.json"  # in DOCS, of a machine that has one
 
+EXAMPLES = """\
+examples:
+  python -m benchmarks
+      all groups but gpu, on a machine that is quiet; the table and docs/performance.md
+  python -m benchmarks simulator start_up
+      these alone; the table, and no file
+  python -m benchmarks gpu --json docs/performance-gpu.json
+      on a machine with a GPU; its table goes into docs/performance.md when all is measured next"""
 
+
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__.partition(":")[0] + ".",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}, by default all of these, or {ON_GPU}"
     )

@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from components.configuration import settings
+
 
 def named(assignments: Sequence[str]) -> list[tuple[str, str]]:
     """The names and texts of NAME=VALUE."""
@@ -11,6 +13,14 @@ def named(assignments: Sequence[str]) -> list[tuple[str, str]]:
         if "=" not in assignment:
             raise ValueError(f"--set takes NAME=VALUE, got {assignment!r}")
     return [(name, text) for name, _, text in (assignment.partition("=") for assignment in assignments)]
+
+
+def require_form(name: str, value: Any) -> None:
+    """Raise a ValueError if what is set is no setting, but a whole part of the configuration, or some other object."""
+    parts = {setting.partition(".")[0] for setting in settings()}
+    if name in parts or (isinstance(value, dict) and "." not in name):
+        given = f"{name}={json.dumps(value):.80}"
+        raise ValueError(f"--set takes settings as part.name=value, such as policy_training.steps=800, got {given!r}")
 
 
 def plain_value(text: str) -> Any:

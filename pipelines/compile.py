@@ -9,6 +9,7 @@ from components.commit import commit
 from pipelines.images import Images, built, require_digest
 from pipelines.light_kfp import import_kfp
 from pipelines.root import bucket_root
+from viewer.ctrl_c import stoppable
 
 # What imports kfp is imported where it is used, so that the command can choose how much of it comes along.
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ A run may ask for other GPUs than the file: python -m pipelines.submit run --set
 setup/gpus.tsv lists the types, and setup/gpus.sh makes the pools of nodes; without one that fits, a step waits."""
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
     from pipelines.platform import Platform
     from pipelines.write import write_pipeline

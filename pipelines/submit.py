@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from viewer.ctrl_c import stoppable
+
 # What takes long to import, kfp above all, is imported where it is used: --help answers at once.
 
 HELP = "Upload the pipeline to Kubeflow Pipelines, run it, by hand or on a schedule, and get out what it has made."
@@ -38,6 +40,7 @@ Exit codes: 0 done, 1 a run failed, or the cluster or the bucket does not do as 
 wrong, 130 stopped by Ctrl-C; a run that was begun goes on."""
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line asks for, and return the exit code."""
     options = parse(arguments)
@@ -58,9 +61,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (ClusterError, StorageError, OSError) as error:
         print(f"pipelines.submit: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nstopped by Ctrl-C", file=sys.stderr)
-        return 130
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

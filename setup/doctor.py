@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pipelines.images import built
 from setup.settings import read_settings
 from setup.trouble import Trouble
+from viewer.ctrl_c import stoppable
 
 if TYPE_CHECKING:
     from setup.checks import Check, Scene
@@ -30,9 +31,10 @@ examples:
   python -m setup.doctor
   python -m setup.doctor --image us-central1-docker.pkg.dev/my-dreams/dreamblock/gpu@sha256:2c26...
 
-exit code: 0 if all is well, 1 if a check fails, 2 for wrong use"""
+exit code: 0 if all is well, 1 if a check fails, 2 for wrong use, 130 stopped by Ctrl-C"""
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m setup.doctor",
@@ -58,12 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     from setup.checks import Scene
 
     failed = False
-    try:
-        for name, state, text in examine(Scene(settings, images)):
-            print(f"{state:<7}  {name:<18}  {text}", flush=True)
-            failed = failed or state != "ok"
-    except KeyboardInterrupt:
-        return 130
+    for name, state, text in examine(Scene(settings, images)):
+        print(f"{state:<7}  {name:<18}  {text}", flush=True)
+        failed = failed or state != "ok"
     return int(failed)
 
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from kfp import dsl
 from kfp.compiler import Compiler
 from tiny_run import PROJECT, RUNNER, command, run_json
 
+import local_runner
 import models.train_policy
 from components.storage import MANIFEST, verified
 from local_runner import main
@@ -63,6 +65,13 @@ def test_help_answers_at_once_and_loads_no_library():
         (["--set", "policy_training.steps=0"], "policy_training.steps must be a whole number of at least 1, got 0"),
         (["--set", "policy_training.steps=soon"], "policy_training.steps must be a whole number, got 'soon'"),
         (["--set", "policy_training.rate=NaN"], "policy_training.rate must be a number, got nan"),
+        (
+            ["--set", 'policy_training={"steps": 20}'],
+            "--set takes settings as part.name=value, such as policy_training.steps=800, got 'policy_training={\"st",
+        ),
+        (["--set", "policy_training=20"], "--set takes settings as part.name=value"),
+        (["--set", 'overrides={"data.episodes": 512}'], "--set takes settings as part.name=value"),
+        (["--set", "episodes=512"], "the nearest is 'data.episodes'"),
         (["--set", "policy_training.steps"], "--set takes NAME=VALUE, got 'policy_training.steps'"),
         (
             ["--set", f"policy_training.steps={'[' * 100000}"],
@@ -280,7 +289,7 @@ def test_ctrl_c_stops_a_stage_and_leaves_no_half_of_it(stage, tmp_path):
     assert time.monotonic() - asked < 10
     assert "Traceback" not in said
     assert "ignored" not in said
-    assert said.endswith("\nstopped by Ctrl-C\n")
+    assert said.endswith(f"\nstopped by Ctrl-C; to go on: --resume stopped --root {tmp_path}\n")
     assert output == ""
     record = run_json(folder)
     assert record["state"] == "CANCELLED"
@@ -292,6 +301,25 @@ def test_ctrl_c_stops_a_stage_and_leaves_no_half_of_it(stage, tmp_path):
     assert kept == {a["uri"] for task in whole for a in task["artifacts"].values() if a["type"] != "system.Metrics"}
     for path in kept:
         verified(path)
+
+
+@pytest.mark.parametrize(
+    ("stop", "by", "code"), [(KeyboardInterrupt, "Ctrl-C", 130), (local_runner.Terminated, "SIGTERM", 143)]
+)
+def test_a_run_that_is_stopped_says_how_it_goes_on(stop, by, code, greeting_file, tmp_path, capsys, monkeypatch):
+    def interrupted(*arguments):
+        raise stop
+
+    monkeypatch.setattr("pipelines.engine.walk.Walk.dag", interrupted)
+    monkeypatch.chdir(tmp_path)
+    for root, where in ([], ""), (["--root", "some runs"], " --root 'some runs'"):
+        run = ["--pipeline", greeting_file, *root]
+        assert main([*run, "--set", "name=you", "--run-id", "a"]) == code
+        goes_on = f"\nstopped by {by}; to go on: --resume a{where} --pipeline {greeting_file}\n"
+        assert capsys.readouterr().err.endswith(goes_on)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(goes_on.partition("to go on: ")[2])) == 0
 
 
 def test_ctrl_c_before_anything_has_begun_is_quiet_too(tmp_path):

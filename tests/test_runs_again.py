@@ -120,7 +120,7 @@ def test_a_run_stopped_in_the_middle_of_a_training_goes_on_to_the_same_bytes(tmp
     _, said = stopped.communicate()
     if how == signal.SIGTERM:
         assert stopped.returncode == 143
-        assert said.endswith("\nstopped by SIGTERM\n")
+        assert said.endswith(f"\nstopped by SIGTERM; to go on: --resume stopped --root {tmp_path}\n")
     assert record(tmp_path, "stopped")["state"] == ("RUNNING" if how == signal.SIGKILL else "CANCELLED")
     output, said = done(start(["--resume", "stopped", "--no-cache", "--root", str(tmp_path)]))
     assert "steps done before: 6 of 7" in said
@@ -195,6 +195,26 @@ def test_the_list_is_a_table(greeted, capsys):
 def test_a_root_without_runs_lists_none(tmp_path, capsys):
     assert main(["--list", "--root", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"there are no runs in {tmp_path}\n"
+
+
+def test_a_root_that_does_not_exist_is_said(tmp_path, capsys):
+    assert main(["--list", "--root", str(tmp_path / "rnus")]) == 0
+    assert capsys.readouterr().out == f"there are no runs: there is no folder {tmp_path / 'rnus'}\n"
+
+
+def test_a_run_goes_on_by_the_name_that_the_list_has(greeted, capsys):
+    root, file = greeted
+    (root / "dreamblock").mkdir()
+    runner = ["--pipeline", str(file), "--root", str(root)]
+    assert main([*runner, "--resume", "greeting/a"]) == 0
+    capsys.readouterr()
+    for name, said in (
+        ("b", f"there is no run 'b' in {root}/greeting, the nearest is 'a'"),
+        ("greeting/b", f"there is no run 'b' in {root}/greeting, the nearest is 'a'"),
+        ("dreamblock/a", "the run 'dreamblock/a' is of the pipeline 'dreamblock', not of 'greeting'"),
+    ):
+        assert main([*runner, "--resume", name]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_a_pruned_run_is_gone(greeted, capsys):
@@ -287,7 +307,7 @@ def test_a_run_that_was_stopped_says_how_to_go_on_when_its_folder_is_gone(tmp_pa
     assert main([*arguments, "--set", f"folder={root}"]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("local_runner.py: the run stopped: ")
-    assert said.endswith("when that is mended: --resume a")
+    assert said.endswith(f"when that is mended: --resume a --root {root} --pipeline {tmp_path}/p.yaml")
 
 
 def test_the_environment_tells_the_steps_how_often_to_save(greeted, monkeypatch):

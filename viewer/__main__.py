@@ -1,13 +1,13 @@
-"""Build a page in which one plays with the dream: python -m viewer [--run FOLDER] [--output FILE] [--open]"""
+"""Build a page in which one plays with the dream: python -m viewer [--run RUN] [--output FILE] [--open]"""
 
 import argparse
 import sys
 from pathlib import Path
 
-from models.process import prepare
 from viewer.browser import open_page
-from viewer.demo import demo
-from viewer.weights import load_weights
+from viewer.ctrl_c import stoppable
+
+# What takes long to import, torch above all, is imported where it is used: --help answers at once, and so does Ctrl-C.
 
 HELP = """\
 Build a page in which one plays with the dream: the player, then the films.
@@ -17,9 +17,11 @@ EXAMPLES = """\
 examples:
   python -m viewer --open
       of the pretrained weights or, while there are none, of the newest run
-  python -m viewer --run runs/dreamblock/2026-11-23-143005-1f0a --output page.html"""
+  python -m viewer --run 2026-11-23-143005-1f0a --output page.html
+      of a run in runs/; one that lies elsewhere is named by its folder"""
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m viewer",
@@ -27,10 +29,19 @@ def main(arguments: list[str] | None = None) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", metavar="FOLDER", type=Path, help="by default pretrained/, else the newest run")
+    parser.add_argument(
+        "--run",
+        metavar="RUN",
+        type=Path,
+        help="a folder, or an id of runs/; by default pretrained/, else the newest run",
+    )
     parser.add_argument("--output", metavar="FILE", type=Path, default=Path("demo.html"), help="by default demo.html")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     options = parser.parse_args(arguments)
+    from models.process import prepare
+    from viewer.demo import demo
+    from viewer.weights import load_weights
+
     prepare()
     try:
         model, policy, world, found = load_weights(options.run)

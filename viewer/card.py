@@ -1,7 +1,4 @@
-"""Weights to ship, with a model card, from runs of several seeds.
-
-python -m viewer.card RUN RUN RUN --commit COMMIT -o pretrained/coverage
-"""
+"""Weights to ship, with a model card, from runs of several seeds: python -m viewer.card RUN ... (see --help)."""
 
 import argparse
 import json
@@ -23,12 +20,17 @@ from models.checkpoint import load_world
 from models.config import EvaluationConfig
 from models.dream_figures import dream_errors
 from models.process import prepare
+from viewer.ctrl_c import stoppable
 from viewer.quantities import UNKNOWN, with_interval
 from viewer.score import score_folder
-from viewer.weights import load_weights, weights_in
+from viewer.weights import load_weights, run_folder, weights_in
 
 FEW = 200  # of the audit episodes, which CI scores anew
 CONTEXT, HORIZON = 3, 10  # of the validation dreams by which the shipped seed is chosen
+EXAMPLES = """\
+examples:
+  python -m viewer.card RUN RUN RUN --commit COMMIT -o pretrained/coverage
+      the best of three runs, by its validation dreams, with the figures of all three"""
 CARD, PAGE = "card.json", "README.md"
 
 RASTERS = {
@@ -59,9 +61,17 @@ GOAL_ROWS = (
 )
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m viewer.card", description=__doc__.partition("\n")[0])
-    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of finished runs, one a seed")
+    parser = argparse.ArgumentParser(
+        prog="python -m viewer.card",
+        description=__doc__.partition(":")[0] + ".",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "runs", metavar="RUN", type=Path, nargs="+", help="finished runs, one a seed: folders, or ids of runs/"
+    )
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", type=Path, required=True, help="such as pretrained/coverage"
     )
@@ -72,11 +82,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     prepare()
     try:
-        seeds = [scored(run, EvaluationConfig(episodes=options.episodes)) for run in options.runs]
+        runs = [run_folder(run) for run in options.runs]
+        seeds = [scored(run, EvaluationConfig(episodes=options.episodes)) for run in runs]
     except ValueError as error:
         parser.error(str(error))
     chosen = min(range(len(seeds)), key=lambda i: seeds[i]["validation_px"])
-    ship(options.runs[chosen], options.output)
+    ship(runs[chosen], options.output)
     facts = {"commit": options.commit, "machine": options.machine or machine(), "how": options.how}
     few = first_few(options.output)
     card = {"schema": 1, **facts, "chosen": chosen, "seeds": seeds, "figures": seeds[chosen]["figures"], "first": few}

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from models.config import EvaluationConfig
 from models.process import prepare
 from models.scoring import score
+from viewer.ctrl_c import stoppable
 from viewer.original import beside_original, recorded
 from viewer.plots import distance_plot, dream_error_plot, dream_name, standalone
 from viewer.quantities import with_interval
@@ -41,12 +42,36 @@ SUMMARY_GOALS = (
     ("settle_frames_mean", "frames to settle", ""),
 )
 
+EXAMPLES = """\
+examples:
+  python -m viewer.score
+      the pretrained weights on the whole benchmark, into docs/score.md
+  python -m viewer.score 2026-11-23-143005-1f0a --episodes 100 -o score.md
+      the weights of a run in runs/, on the first episodes only: sooner there, with wider intervals
 
+The curves are written beside the page, as score-*.svg."""
+
+
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m viewer.score", description=__doc__.partition(":")[0] + ".")
-    parser.add_argument("weights", metavar="WEIGHTS", type=Path, nargs="*", help="folders, by default pretrained/*")
+    parser = argparse.ArgumentParser(
+        prog="python -m viewer.score",
+        description=__doc__.partition(":")[0] + ".",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "weights", metavar="WEIGHTS", type=Path, nargs="*", help="folders, or ids of runs/; by default pretrained/*"
+    )
     parser.add_argument("--episodes", type=int, default=1000, help="how many of the audit episodes, by default 1000")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("docs/score.md"))
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        default=Path("docs/score.md"),
+        help="the page, by default docs/score.md",
+    )
     options = parser.parse_args(arguments)
     prepare()
     folders = options.weights or sorted(path.parent for path in PRETRAINED.parent.glob("*/world_model"))

@@ -29,7 +29,8 @@ def runs(tmp_path, monkeypatch):
             {"name": "judge", "seconds": 60.0, "cached_from": None, "artifacts": {}},
         ]
         parameters = {"preset": "smoke", "seed": seed, "overrides": {"data.episodes": 64}}
-        (folder / "run.json").write_text(json.dumps({"tasks": tasks, "parameters": parameters}))
+        record = {"pipeline": tmp_path.name, "run_id": folder.name, "tasks": tasks, "parameters": parameters}
+        (folder / "run.json").write_text(json.dumps(record))
     return folders
 
 

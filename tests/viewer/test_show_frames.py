@@ -13,12 +13,15 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr("viewer.weights.PRETRAINED", tmp_path / "pretrained" / "coverage")
 
 
-def test_a_run_is_shown_as_frames_and_a_gif(tmp_path):
+def test_a_run_is_shown_as_frames_and_a_gif(tmp_path, capsys):
     run = put_run(tmp_path / "run")
     for what, timesteps in (("model", 3 + 25), ("policy", 1 + 50)):
         assert main([what, "--run", str(run), "--output", "frames"]) == 0
         assert len(list((tmp_path / "frames" / what).glob("*.png"))) == 4 * timesteps
         assert GifImageFile(tmp_path / "frames" / f"{what}.gif").n_frames > 1
+        said = capsys.readouterr()
+        assert said.err.startswith("\rframes:   0%"), "a bar, before anything takes long"
+        assert said.out == f"of the weights in {run}: {4 * timesteps} frames in frames/{what}, and frames/{what}.gif\n"
 
 
 def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path, capsys):

@@ -25,7 +25,8 @@ def put_weights(folder: Path, raster: str = "coverage") -> None:
 def put_run(folder: Path, raster: str = "coverage", age: float = 0) -> Path:
     """A run with such weights and a record that says where they are, `age` seconds old."""
     put_weights(folder / "learned", raster)
-    uris = {name: {"uri": str(folder / "learned" / name)} for name in ("world_model", "policy")}
-    (folder / "run.json").write_text(json.dumps({"tasks": [{"artifacts": {name: uri}} for name, uri in uris.items()]}))
+    tasks = [{"artifacts": {name: {"uri": str(folder / "learned" / name)}}} for name in ("world_model", "policy")]
+    record = {"pipeline": folder.parent.name, "run_id": folder.name, "tasks": tasks}
+    (folder / "run.json").write_text(json.dumps(record))
     os.utime(folder, (1e9 - age, 1e9 - age))
     return folder

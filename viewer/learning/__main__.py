@@ -1,8 +1,6 @@
 """What each part of the learners brings: the trainings that tell, and the page docs/learning.md that shows them.
 
-python -m viewer.learning train --jobs 2     # hours on two cores; what is done is kept, so stop it and go on at will
-python -m viewer.learning worst              # looks into the worst dreams of the pretrained weights
-python -m viewer.learning write              # writes the page from the results of both
+python -m viewer.learning train|worst|write (see --help)
 """
 
 import argparse
@@ -14,16 +12,33 @@ from pathlib import Path
 from tqdm import tqdm
 
 from models.process import prepare
+from viewer.ctrl_c import stoppable
 from viewer.learning.trainings import all_jobs, result_file, run_jobs
 from viewer.learning.variants import BY_NAME, FULL, TINY
 from viewer.learning.worst import worst_dreams
 from viewer.weights import PRETRAINED, load_weights, pretrained_commit
 
+EXAMPLES = """\
+examples:
+  python -m viewer.learning train --jobs 2
+      all trainings that have no result yet, two at a time; what is done is kept, so stop it and go on at will
+  python -m viewer.learning train adamw --tiny --results tiny
+      one variant for a few steps, to see that it works
+  python -m viewer.learning worst
+      looks into the worst dreams of the pretrained weights
+  python -m viewer.learning write
+      writes docs/learning.md from the results of both"""
 RESULTS, PAGE = Path("docs/learning"), Path("docs/learning.md")
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m viewer.learning", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m viewer.learning",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     train = verbs.add_parser("train", help="train what has no result yet")
     train.add_argument("variants", metavar="VARIANT", nargs="*", help="names, by default all: " + ", ".join(BY_NAME))
