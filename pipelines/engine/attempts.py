@@ -92,8 +92,16 @@ def take_over(run: str, *, force: bool = False) -> RunRecord:
 
 
 def require_last(run: str, attempt: int) -> None:
-    """Raise a Superseded unless the last process at the run at a URI is the one that came with this number."""
-    if _last(run) != attempt:
+    """Make sure that the last process at the run at a URI is the one that came with this number.
+
+    Raises:
+        Superseded: it is another.
+        FileNotFoundError: there is no run any more, by whatever happened to its disk.
+    """
+    last = _last(run)
+    if not last:
+        raise FileNotFoundError(f"{run} is gone")
+    if last != attempt:
         run_id = run.rpartition("/")[2]
         raise Superseded(f"the run {run_id!r} was taken over or removed by another process, and this one ends")
 

@@ -339,8 +339,14 @@ def test_a_run_that_a_process_has_taken_is_its_own_before_its_record_says_so(bro
         resume(broken, root, "first")
 
 
-@pytest.mark.parametrize("gone", [False, True])
-def test_a_process_whose_run_was_taken_or_removed_writes_nothing_more(broken, root, log, gone):
+@pytest.mark.parametrize(
+    ("gone", "error", "sentence"),
+    [
+        (False, attempts.Superseded, "the run 'first' was taken over or removed by another process, and this one ends"),
+        (True, FileNotFoundError, "working/first is gone"),
+    ],
+)
+def test_a_process_whose_run_was_taken_or_removed_writes_nothing_more(broken, root, log, gone, error, sentence):
     run, kept = f"{root}/working/first", []
 
     def on_change(record):  # as the work begins
@@ -350,7 +356,7 @@ def test_a_process_whose_run_was_taken_or_removed_writes_nothing_more(broken, ro
             if gone:
                 storage.remove(run)
 
-    with pytest.raises(attempts.Superseded, match="the run 'first' was taken over or removed by another process"):
+    with pytest.raises(error, match=sentence):
         resume(broken, root, "first", on_change=on_change)
     assert "end" not in log.read_text()
     assert storage.read_text(f"{run}/run.json") == (None if gone else kept[0])
