@@ -19,6 +19,7 @@ def load_policy(folder: Path, world_model: WorldModelConfig) -> Policy:
     Raises:
         ValueError: as `load_world_model`, or the policy belongs to a world model of another architecture.
     """
+    config = described(folder, "policy", PolicyConfig)  # first: a file that describes nothing is a policy's
     theirs = described(folder, "world_model", WorldModelConfig)
     for name, ours in dataclasses.asdict(world_model).items():
         if getattr(theirs, name) != ours:
@@ -26,5 +27,4 @@ def load_policy(folder: Path, world_model: WorldModelConfig) -> Policy:
                 f"the policy in {folder} belongs to a world model with {name} {getattr(theirs, name)}, "
                 f"but this world model has {name} {ours}"
             )
-    config = described(folder, "policy", PolicyConfig)
     return load(folder, lambda: Policy(config, world_model))

@@ -118,6 +118,11 @@ def test_a_world_model_where_a_policy_belongs_is_refused_and_the_other_way_round
     assert "weights of another architecture" in refused(lambda: load_world_model(other))
 
 
+def test_a_policy_whose_description_is_none_is_said_to_be_that_of_a_policy(policy_folder, tiny):
+    edit(policy_folder, policy={}, world_model={})
+    assert "does not describe a policy" in refused(lambda: load_policy(policy_folder, tiny))
+
+
 def test_an_empty_folder_no_folder_and_a_file_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
     for nothing in (tmp_path, tmp_path / "nowhere", tmp_path / "file"):
