@@ -119,7 +119,7 @@ def test_a_world_model_where_a_policy_belongs_is_refused_and_the_other_way_round
 
 
 def test_a_policy_whose_description_is_none_is_said_to_be_that_of_a_policy(policy_folder, tiny):
-    edit(policy_folder, policy={}, world_model={})
+    (policy_folder / DESCRIPTION).write_text("{")
     assert "does not describe a policy" in refused(lambda: load_policy(policy_folder, tiny))
 
 
