@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ REPETITIONS = 5
 
 # A process for each series, from the least to the most, so that the peak of memory is that of the last size.
 MEASURE = """
-import json, resource, statistics, sys, tempfile, time
+import json, resource, sys, tempfile, time
 from pathlib import Path
 import torch
 from components.shards import Shard
@@ -52,10 +53,15 @@ def seconds(work):
 prepare()
 what, sizes, repetitions = json.loads(sys.argv[1])
 grow = {"data": data, "horizon": lambda size: dream(64, size), "dreams": lambda size: dream(size, 8)}[what]
-grow(1)
+peaks, took = [], [[] for _ in sizes]
 for size in sizes:
-    took = statistics.median(seconds(lambda: grow(size)) for _ in range(repetitions))
-    print(json.dumps([took, peak()]))
+    grow(size)
+    peaks.append(peak())
+for _ in range(repetitions):
+    for times, size in zip(took, sizes):
+        runs = min(10, sizes[-1] // size)  # of the least work several, that they last
+        times.append(seconds(lambda: [grow(size) for _ in range(runs)]) / runs)
+print(json.dumps([took, peaks]))
 """
 # What grows, as MEASURE calls it, its name, and the least of it.
 SERIES = (
@@ -68,7 +74,9 @@ SERIES = (
 def rows() -> Iterator[Row | Plot]:
     curves = {}
     for what, name, least in SERIES:
-        seconds, memory = zip(*measure(what, [least * times for times in TIMES]), strict=True)
+        took, memory = measure(what, [least * times for times in TIMES])
+        seconds = [statistics.median(times) for times in took]
+        tenfold = statistics.median(most / less for most, less in zip(took[-1], took[-2], strict=True))
         curves[name] = [each / seconds[0] for each in seconds]
         steps = ", ".join(f"{times} times: {grown:.3g}" for times, grown in zip(TIMES, curves[name], strict=True))
         # Over the last tenfold: at the least sizes what a call costs at all hides how the cost grows.
@@ -76,7 +84,7 @@ def rows() -> Iterator[Row | Plot]:
             f"{TIMES[-1]} times the {name}: time of each over that at {TIMES[-2]} times",
             f"{seconds[-1]:.2f} s ({steps})",
             f"{TIMES[-1] // TIMES[-2]} times {seconds[-2]:.3f} s",
-            seconds[-1] / seconds[-2] / (TIMES[-1] / TIMES[-2]),
+            tenfold / (TIMES[-1] / TIMES[-2]),
             1.1,
             higher_is_better=False,
         )
@@ -94,8 +102,9 @@ def rows() -> Iterator[Row | Plot]:
     )
 
 
-def measure(what: str, sizes: list[int]) -> list[tuple[float, float]]:
-    """CPU seconds of each size, and the peak of memory until then in bytes."""
+def measure(what: str, sizes: list[int]) -> tuple[list[list[float]], list[float]]:
+    """CPU seconds of each size, as often as they were taken in turns, and the peak of memory up to it in bytes."""
     command = [sys.executable, "-c", MEASURE, json.dumps([what, sizes, REPETITIONS])]
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, stdout=subprocess.PIPE)
-    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+    took, peaks = json.loads(done.stdout)
+    return took, peaks
