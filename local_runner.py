@@ -118,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
         "--checkpoint-seconds", metavar="N", type=float, help="between the checkpoints of a training, by default 60"
     )
     parser.add_argument(
-        "--threads", metavar="N", type=int, help="of each step, by default 1; more pay on an idle machine only"
+        "--threads", metavar="N", type=int, help="of each step, by default 1, which is fastest on two cores"
     )
     parser.add_argument(
         "--resume", metavar="RUN", help="go on with this run, with its parameters; its id, or as in --list"
