@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from viewer.ctrl_c import STOPPED
+from viewer.command_line import STOPPED
 
 # What takes long to import, torch and kfp above all, is imported where it is used: --help and mistakes answer at once.
 

@@ -3,7 +3,6 @@
 A machine with a GPU writes what it measured with --json; its table goes into `docs/performance.md` with the next run.
 """
 
-import argparse
 import importlib
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.measure import Plot, Row
 from benchmarks.report import Machine, as_json, document, machine, read_json, table
-from viewer.ctrl_c import stoppable
+from viewer.command_line import command_parser, stoppable
 
 # The groups, modules of this package, in the order of the tables, and what is above each.
 GROUPS = {
@@ -42,12 +41,7 @@ examples:
 
 @stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks",
-        description=__doc__.partition(":")[0] + ".",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("benchmarks", __doc__.partition(":")[0] + ".", EXAMPLES)
     parser.add_argument(
         "groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}, by default all of these, or {ON_GPU}"
     )

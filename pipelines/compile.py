@@ -9,7 +9,7 @@ from components.commit import commit
 from pipelines.images import Images, built, require_digest
 from pipelines.light_kfp import import_kfp
 from pipelines.root import bucket_root
-from viewer.ctrl_c import stoppable
+from viewer.command_line import command_parser, stoppable
 
 # What imports kfp is imported where it is used, so that the command can choose how much of it comes along.
 if TYPE_CHECKING:
@@ -33,12 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     from pipelines.platform import Platform
     from pipelines.write import write_pipeline
 
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.compile",
-        description=__doc__.partition(":")[0] + ".",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("pipelines.compile", __doc__.partition(":")[0] + ".", EXAMPLES)
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the file to write, .yaml")
     cluster = parser.add_argument_group("for a cluster")
     cluster.add_argument(

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from viewer.ctrl_c import stoppable
+from viewer.command_line import command_parser, stoppable
 
 # What takes long to import, kfp above all, is imported where it is used: --help answers at once.
 
@@ -65,12 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options; those that only `upload` may have are kept in `compile`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.submit",
-        description=HELP,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("pipelines.submit", HELP, EXAMPLES)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     upload = _command(commands, "upload", "make the pipeline a version on the cluster")

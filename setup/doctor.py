@@ -1,6 +1,5 @@
 """Check the cluster and what a run needs of Google Cloud: python -m setup.doctor (see --help)."""
 
-import argparse
 import os
 import queue
 import sys
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipelines.images import built
 from setup.settings import read_settings
 from setup.trouble import Trouble
-from viewer.ctrl_c import stoppable
+from viewer.command_line import command_parser, stoppable
 
 if TYPE_CHECKING:
     from setup.checks import Check, Scene
@@ -36,12 +35,7 @@ exit code: 0 if all is well, 1 if a check fails, 2 for wrong use, 130 stopped by
 
 @stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m setup.doctor",
-        description=HELP,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("setup.doctor", HELP, EXAMPLES)
     parser.add_argument(
         "--image",
         metavar="IMAGE",

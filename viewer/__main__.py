@@ -1,11 +1,10 @@
 """Build a page in which one plays with the dream: python -m viewer [--run RUN] [--output FILE] [--open]"""
 
-import argparse
 import sys
 from pathlib import Path
 
 from viewer.browser import open_page
-from viewer.ctrl_c import stoppable
+from viewer.command_line import command_parser, stoppable
 
 # What takes long to import, torch above all, is imported where it is used: --help answers at once, and so does Ctrl-C.
 
@@ -23,12 +22,7 @@ examples:
 
 @stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m viewer",
-        description=HELP,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("viewer", HELP, EXAMPLES)
     parser.add_argument(
         "--run",
         metavar="RUN",

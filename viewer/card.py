@@ -1,6 +1,5 @@
 """Weights to ship, with a model card, from runs of several seeds: python -m viewer.card RUN ... (see --help)."""
 
-import argparse
 import json
 import os
 import platform
@@ -20,7 +19,7 @@ from models.checkpoint import load_world
 from models.config import EvaluationConfig
 from models.dream_figures import dream_errors
 from models.process import prepare
-from viewer.ctrl_c import stoppable
+from viewer.command_line import command_parser, stoppable
 from viewer.quantities import UNKNOWN, with_interval
 from viewer.score import score_folder
 from viewer.weights import load_weights, run_folder, weights_in
@@ -63,12 +62,7 @@ GOAL_ROWS = (
 
 @stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m viewer.card",
-        description=__doc__.partition(":")[0] + ".",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("viewer.card", __doc__.partition(":")[0] + ".", EXAMPLES)
     parser.add_argument(
         "runs", metavar="RUN", type=Path, nargs="+", help="finished runs, one a seed: folders, or ids of runs/"
     )

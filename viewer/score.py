@@ -1,6 +1,5 @@
 """Weights on the frozen benchmark, beside the original: python -m viewer.score [WEIGHTS ...] -o docs/score.md"""
 
-import argparse
 import sys
 from collections.abc import Mapping
 from importlib.resources import files
@@ -14,7 +13,7 @@ from tqdm import tqdm
 from models.config import EvaluationConfig
 from models.process import prepare
 from models.scoring import score
-from viewer.ctrl_c import stoppable
+from viewer.command_line import command_parser, stoppable
 from viewer.original import beside_original, recorded
 from viewer.plots import distance_plot, dream_error_plot, dream_name, standalone
 from viewer.quantities import with_interval
@@ -54,12 +53,7 @@ The curves are written beside the page, as score-*.svg."""
 
 @stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m viewer.score",
-        description=__doc__.partition(":")[0] + ".",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("viewer.score", __doc__.partition(":")[0] + ".", EXAMPLES)
     parser.add_argument(
         "weights", metavar="WEIGHTS", type=Path, nargs="*", help="folders, or ids of runs/; by default pretrained/*"
     )

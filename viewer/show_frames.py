@@ -1,13 +1,12 @@
 """Frames and a GIF of what was learned, into frames/: python -m viewer.show_frames model|policy [--run RUN]"""
 
-import argparse
 import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
 from models.config import EvaluationConfig
-from viewer.ctrl_c import stoppable
+from viewer.command_line import command_parser, stoppable
 
 # What takes long to import, torch above all, is imported where it is used: --help answers at once, and so does Ctrl-C.
 
@@ -21,12 +20,7 @@ examples:
 
 @stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m viewer.show_frames",
-        description=__doc__.partition(":")[0] + ".",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("viewer.show_frames", __doc__.partition(":")[0] + ".", EXAMPLES)
     parser.add_argument("what", choices=("model", "policy"), help="a dream beside the truth, or the policy at work")
     parser.add_argument(
         "--run",

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from models.process import prepare
-from viewer.ctrl_c import stoppable
+from viewer.command_line import command_parser, stoppable
 from viewer.learning.trainings import all_jobs, result_file, run_jobs
 from viewer.learning.variants import BY_NAME, FULL, TINY
 from viewer.learning.worst import worst_dreams
@@ -33,12 +33,7 @@ RESULTS, PAGE = Path("docs/learning"), Path("docs/learning.md")
 
 @stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m viewer.learning",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("viewer.learning", (__doc__ or "").partition("\n")[0], EXAMPLES)
     verbs = parser.add_subparsers(dest="verb", required=True)
     train = verbs.add_parser("train", help="train what has no result yet")
     train.add_argument("variants", metavar="VARIANT", nargs="*", help="names, by default all: " + ", ".join(BY_NAME))

@@ -1,5 +1,6 @@
-"""Ctrl-C, which ends every command line of the project in the same way."""
+"""What every `python -m` of the project has in common: how its help is laid out, and how Ctrl-C ends it."""
 
+import argparse
 import functools
 import sys
 from collections.abc import Callable
@@ -7,6 +8,16 @@ from typing import ParamSpec
 
 STOPPED = 130  # the exit code of a process that SIGINT ends, as shells count it
 Arguments = ParamSpec("Arguments")
+
+
+def command_parser(module: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """The parser of `python -m module`, whose help keeps the lines of the description and of the examples below it."""
+    return argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def stoppable(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
