@@ -10,12 +10,11 @@ from pathlib import Path
 from components.champions import Lineage, Pointer, Weights, folder_name
 from components.commit import commit
 from components.configuration import Configuration
-from components.starting import champion_weights
+from components.starting import champion_weights, pretrained_pair
 from models.checkpoint import load_world_model
 from models.comparison import Comparison, Measured, compare, measure
 from models.policy_checkpoint import load_policy
 from viewer.quantities import quantity, with_interval
-from viewer.weights import pretrained_weights
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,8 @@ def _rival(lineage: Lineage, pointer: Pointer, config: Configuration) -> Iterato
     with tempfile.TemporaryDirectory() as scratch:
         if pointer.champion:
             yield pointer.champion, champion_weights(lineage, pointer.champion, config.world, Path(scratch))
-        elif pretrained := pretrained_weights(config.world):
-            yield f"pretrained/{pretrained.name}", Weights(*(pretrained / part for part in Weights._fields))
+        elif pretrained := pretrained_pair(config.world):
+            yield pretrained
         else:
             yield "", None
 

@@ -63,14 +63,21 @@ def champion_weights(lineage: Lineage, champion: str, world: World, folder: Path
     return weights
 
 
+def pretrained_pair(world: World) -> tuple[str, Weights] | None:
+    """The pretrained weights of a world, after what they are called; None where there are none."""
+    if folder := pretrained_weights(world):
+        return f"pretrained/{folder.name}", Weights(*(folder / part for part in Weights._fields))
+    return None
+
+
 def _candidates(start: dict[str, Any], output: str, scratch: Path) -> Iterator[tuple[str, Weights]]:
     if not start:
         return
     world, lineage = from_dict(World, start["world"]), Lineage(start["champion"], output)
     if champion := lineage.pointer().champion:
         yield storage.join(lineage.uri, champion), champion_weights(lineage, champion, world, scratch)
-    if pretrained := pretrained_weights(world):
-        yield f"pretrained/{pretrained.name}", Weights(*(pretrained / part for part in Weights._fields))
+    if pretrained := pretrained_pair(world):
+        yield pretrained
 
 
 def _wanted(start: dict[str, Any], part: str) -> Any:

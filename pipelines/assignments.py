@@ -4,8 +4,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from components.configuration import settings
-
 
 def named(assignments: Sequence[str]) -> list[tuple[str, str]]:
     """The names and texts of NAME=VALUE."""
@@ -17,6 +15,8 @@ def named(assignments: Sequence[str]) -> list[tuple[str, str]]:
 
 def require_form(name: str, value: Any) -> None:
     """Raise a ValueError if what is set is no setting, but a whole part of the configuration, or some other object."""
+    from components.configuration import settings  # brings NumPy, and a cluster is told its settings without it
+
     parts = {setting.partition(".")[0] for setting in settings()}
     if name in parts or (isinstance(value, dict) and "." not in name):
         given = f"{name}={json.dumps(value):.80}"

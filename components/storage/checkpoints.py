@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,8 @@ class Checkpoints:
         with writing(copy) as files:
             _copy(_files(self.folder), files)
         uris.publish(copy, uris.join(self.uri, str(max(numbers, default=0) + 1)))
-        whole = [number for number in numbers if uris.whole(uris.join(self.uri, str(number)))]
-        for number in set(numbers) - set(whole[1 - KEPT :]):
+        newest = (number for number in reversed(numbers) if uris.whole(uris.join(self.uri, str(number))))
+        for number in set(numbers) - set(islice(newest, KEPT - 1)):
             uris.remove(uris.join(self.uri, str(number)))
 
     def fail(self, error: Exception) -> None:
