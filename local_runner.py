@@ -202,20 +202,14 @@ def run(options: argparse.Namespace) -> int:
 
     from pipelines.engine.attempts import Superseded, run_uri
     from pipelines.engine.execute import TaskFailed, execute, resume
+    from pipelines.engine.record import FILE
     from pipelines.summary import announce, reports, summary
 
     run_id = options.resume if options.resume is not None else options.run_id
     if run_id is None:
         run_id = f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{secrets.token_hex(2)}"
     uri = run_uri(root, spec.name, run_id)
-    begun, news = options.resume is not None, announce(uri, sys.stderr)
-
-    def on_change(record: Any) -> None:
-        nonlocal begun
-        begun = True
-        news(record)
-
-    how: dict[str, Any] = {"threads": threads, "cache": not options.no_cache, "on_change": on_change}
+    how: dict[str, Any] = {"threads": threads, "cache": not options.no_cache, "on_change": announce(uri, sys.stderr)}
     try:
         if options.resume is not None:
             record = resume(spec, root, run_id, force=options.force, tell=tell, **how)
@@ -231,6 +225,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"local_runner.py: the run stopped: {error}; when that is mended: {hint}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
+        begun = storage.exists(storage.join(uri, FILE))
         return stopped(stop, f"; to go on: {resuming(options, run_id)}" if begun else "")
     print(summary(record, uri))
     if options.open:
