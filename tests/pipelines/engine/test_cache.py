@@ -59,11 +59,6 @@ def halving(log: str, value: int = 8):
     show(half=half.outputs["half"], log=log).set_caching_options(False)
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def root(request, tmp_path):
-    return f"{request.getfixturevalue('bucket')}/runs" if request.param == "bucket" else str(tmp_path / "runs")
-
-
 @pytest.fixture
 def steps(compiled, root, tmp_path):
     """Runs the pipeline by a run id, and gives the names of the steps that really ran, and the record."""

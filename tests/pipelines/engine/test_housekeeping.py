@@ -39,11 +39,6 @@ def making(value: int = 8, broken: bool = False, start_from: str = ""):
     use(made=make(value=value).outputs["made"], broken=broken, start_from=start_from)
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def root(request, tmp_path):
-    return f"{request.getfixturevalue('bucket')}/runs" if request.param == "bucket" else str(tmp_path / "runs")
-
-
 @pytest.fixture
 def spec(compiled):
     return compiled(making)
