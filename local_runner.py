@@ -237,22 +237,14 @@ def id_of(name: str, root: str, pipeline: str) -> str:
     """The id of a pipeline's run that is named by it alone, or as --list has it, after the pipeline's name.
 
     Raises:
-        ValueError: there is no such run; the nearest that there is, or the pipeline that it is of.
+        ValueError: it is named after another pipeline.
     """
     from components import storage
-    from components.configuration import nearest
-    from pipelines.engine.attempts import run_ids, run_uri
-    from pipelines.engine.record import FILE
 
     other = name.rpartition("/")[0]
     if other not in ("", pipeline) and other in storage.children(root):
         raise ValueError(f"the run {name!r} is of the pipeline {other!r}, not of {pipeline!r}: name its --pipeline")
-    run_id = name.removeprefix(f"{pipeline}/")
-    if storage.exists(storage.join(run_uri(root, pipeline, run_id), FILE)):
-        return run_id
-    if known := list(run_ids(storage.join(root, pipeline))):
-        raise ValueError(f"there is no run {run_id!r} in {root}/{pipeline}, the nearest is {nearest(run_id, known)!r}")
-    return run_id
+    return name.removeprefix(f"{pipeline}/")
 
 
 def resuming(options: argparse.Namespace, run_id: str) -> str:
@@ -281,11 +273,11 @@ def set_environment(options: argparse.Namespace, root: str, pipeline: str) -> No
     """Set what the steps of a pipeline, by its name, are told by the environment, before NumPy and torch read it."""
     from pipelines.engine.attempts import existing, run_uri
 
-    if options.threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    elif options.resume is not None:
+    if options.resume is not None:
         # As many as the run has begun with, whatever is set here: with another number all of it would begin anew.
         os.environ["OMP_NUM_THREADS"] = str(existing(run_uri(root, pipeline, options.resume)).threads)
+    if options.threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Threads that wait spin otherwise: on a busy machine that is 20 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -21,6 +21,7 @@ import torch
 from components.shards import Shard
 from models.config import WorldModelConfig
 from models.dataset import write_shard
+from models.dream_figures import imagined
 from models.process import prepare
 from models.world_model import WorldModel
 from sim_core.world import World
@@ -32,10 +33,8 @@ def data(episodes):
 
 model = WorldModel(WorldModelConfig())
 
-@torch.no_grad()
 def dream(dreams, horizon):
-    seen, forces = torch.zeros(dreams, 1, model.config.latent), torch.zeros(dreams, 1 + horizon, 2)
-    model.dream(model.filter(seen, forces[:, :1]), forces[:, 1:])
+    imagined(model, torch.zeros(dreams, 1, model.config.latent), torch.zeros(dreams, 1 + horizon, 2))
 
 def peak():
     # Of this program alone: on Linux, what getrusage says begins with the peak of the process that started it.

@@ -16,8 +16,9 @@ from sim_core.world import World
 
 VISIBLE = 0.1  # pixel values up to here are background to the centroid
 SOLID = 0.5  # above it a pixel belongs to the block, for the overlap
-# Episodes at a time: many to dream, which is latents only, and few to look at, to keep their frames near the processor.
-DREAMED, LOOKED_AT = 200, 5
+# Episodes at a time, as many as stay near the processor: many to dream, which is latents only, fewer to encode, few to
+# look at.
+DREAMED, ENCODED, LOOKED_AT = 800, 200, 5
 
 
 def dream_figures(
@@ -84,11 +85,8 @@ def compare_dreams(
     """Centroid error (px) and overlap of the dreams in each frame after the context."""
     centres = true_centres(episodes, context, world)
     errors, overlaps = np.empty((2, *centres.shape[:3]), np.float32)
-    imagined = [
-        dream_latents(model, render(episodes.positions[chunk, :context], world), episodes.forces[chunk])
-        for chunk in chunks(len(centres), DREAMED)
-    ]
-    latents = torch.cat(imagined)
+    seen = [encoded(model, render(episodes.positions[part, :context], world)) for part in chunks(len(centres), ENCODED)]
+    latents = imagined(model, torch.cat(seen), torch.from_numpy(episodes.forces))
     for chunk in chunks(len(centres), LOOKED_AT):
         dream = torch.sigmoid(decoded(model, latents[chunk]))
         errors[chunk] = centroid_error(dream, centres[chunk])
@@ -102,20 +100,28 @@ def dream_logits(
     forces: Float[np.ndarray, "episodes time 2"],
 ) -> Float[Tensor, "episodes horizon frame h w"]:
     """The frames that the model dreams after what it has seen, on the rest of the forces."""
-    return decoded(model, dream_latents(model, seen, forces))
+    return decoded(model, imagined(model, encoded(model, seen), torch.from_numpy(forces)))
 
 
 @torch.no_grad()
-def dream_latents(
-    model: WorldModel,
-    seen: Float[np.ndarray, "episodes context frame h w"],
-    forces: Float[np.ndarray, "episodes time 2"],
+def encoded(
+    model: WorldModel, seen: Float[np.ndarray, "episodes context frame h w"]
+) -> Float[Tensor, "episodes context latent"]:
+    """The latents of what was seen."""
+    return model.encode(torch.from_numpy(seen).flatten(0, 1)).unflatten(0, seen.shape[:2])
+
+
+@torch.no_grad()
+def imagined(
+    model: WorldModel, seen: Float[Tensor, "episodes context latent"], forces: Float[Tensor, "episodes time 2"]
 ) -> Float[Tensor, "episodes horizon latent"]:
-    """What the model dreams after what it has seen, on the rest of the forces."""
+    """What the model dreams after the latents of what it has seen, on the rest of the forces."""
     context = seen.shape[1]
-    latents = model.encode(torch.from_numpy(seen).flatten(0, 1)).unflatten(0, seen.shape[:2])
-    push = torch.from_numpy(forces)
-    return model.dream(model.filter(latents, push[:, :context]), push[:, context:])[0]
+    parts = [
+        model.dream(model.filter(seen[part], forces[part, :context]), forces[part, context:])[0]
+        for part in chunks(len(seen), DREAMED)
+    ]
+    return torch.cat(parts)
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from components import storage
+from components.configuration import nearest
 from pipelines.engine.outcomes import CACHE
 from pipelines.engine.record import FILE, RunRecord, read_record
 
@@ -118,8 +119,8 @@ def existing(run: str) -> RunRecord:
     pipeline, _, run_id = run.rpartition("/")
     record = read_record(run)
     if record is None:
-        newest = list(run_ids(pipeline))[-3:]
-        hint = f"; the newest are {', '.join(newest)}" if newest else ""
+        known = list(run_ids(pipeline))
+        hint = f", the nearest is {nearest(run_id, known)!r}" if known else ""
         raise ValueError(f"there is no run {run_id!r} in {pipeline}{hint}")
     if (record.pipeline, record.run_id) != tuple(run.split("/")[-2:]):
         raise ValueError(f"{run} holds the record of another run, {record.pipeline}/{record.run_id}")

@@ -149,7 +149,7 @@ def test_a_record_that_is_damaged_or_newer_is_refused_and_left_alone(broken, roo
 @pytest.mark.parametrize("root", ["folder"], indirect=True)
 def test_a_folder_that_is_no_run_is_not_named_as_one(broken, root):
     (Path(root) / "working" / "second").mkdir()
-    with pytest.raises(ValueError, match=r"there is no run 'second' in .*; the newest are first$"):
+    with pytest.raises(ValueError, match=r"there is no run 'second' in .*, the nearest is 'first'$"):
         resume(broken, root, "second")
 
 
@@ -157,7 +157,7 @@ def test_a_folder_that_is_no_run_is_not_named_as_one(broken, root):
 @pytest.mark.parametrize(
     ("run_id", "sentence"),
     [
-        ("second", "there is no run 'second' in .*; the newest are first"),
+        ("second", "there is no run 'second' in .*, the nearest is 'first'"),
         ("../x", "a run id"),
         ("cache", "cannot be called"),
     ],
