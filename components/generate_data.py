@@ -16,4 +16,5 @@ def generate_data(shard: dict, episodes: Output[artifacts.Episodes]):
 
     part = from_dict(Shard, shard)
     with storage.writing(episodes.path) as folder:
+        part.require_room(folder)
         write_shard(folder, part.made(), part.world)

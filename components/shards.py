@@ -1,8 +1,11 @@
 """The shards of the training set: what each run of `generate_data` makes."""
 
+import errno
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from models.config import DataConfig
 from sim_core.episodes import Episodes, random_episodes
@@ -25,6 +28,20 @@ class Shard:
     @property
     def indices(self) -> range:
         return range(self.first, self.first + self.episodes)
+
+    @property
+    def size(self) -> int:
+        """In bytes, on disk."""
+        frames = self.world.frames * self.world.size**2  # a byte a pixel
+        forces = 2 * 4
+        return self.episodes * (self.timesteps + 1) * (frames + forces)
+
+    def require_room(self, folder: Path) -> None:
+        """Raise an OSError if it does not fit on the disk of a folder, before hours have gone into filling that."""
+        free = shutil.disk_usage(folder).free
+        if self.size > free:
+            wanted = f"{self.episodes} episodes take {self.size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are left"
+            raise OSError(errno.ENOSPC, f"No space left on device: {wanted}")
 
     def made(self) -> Iterator[Episodes]:
         """The episodes, a part at a time: of a large shard they would not fit into memory."""

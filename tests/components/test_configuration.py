@@ -3,8 +3,9 @@
 python -m pytest tests/components/test_configuration.py
 """
 
+import errno
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from google.protobuf.struct_pb2 import Struct
 from components.configuration import FOLLOWING, PRESETS, Configuration, from_dict, resolve, settings
 from components.shards import PART, Shard, split
 from models.config import DataConfig, PolicyTraining, WorldModelTraining
+from models.dataset import write_shard
 from sim_core.episodes import random_episodes
 from sim_core.world import World
 
@@ -153,3 +155,15 @@ def test_a_shard_is_made_in_parts_that_are_its_episodes():
     whole = random_episodes("training", shard.indices, 0, World(), seed=5)
     for name, values in vars(whole).items():
         np.testing.assert_array_equal(np.concatenate([vars(part)[name] for part in parts]), values)
+
+
+def test_a_shard_is_as_large_as_it_says_and_refused_at_once_where_that_does_not_fit(tmp_path):
+    shard = Shard(World(), seed=5, timesteps=3, original_share=0.0, first=0, episodes=70)
+    write_shard(tmp_path, shard.made(), shard.world)
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) == pytest.approx(shard.size, rel=0.01)
+    shard.require_room(tmp_path)
+    with pytest.raises(
+        OSError, match=r"No space left on device: 10+ episodes take .* GB, and .* GB are left"
+    ) as refusal:
+        replace(shard, episodes=10**14).require_room(tmp_path)
+    assert refusal.value.errno == errno.ENOSPC
