@@ -40,7 +40,7 @@ class Shard:
         """Raise an OSError if it does not fit on the disk of a folder, before hours have gone into filling that."""
         free = shutil.disk_usage(folder).free
         if self.size > free:
-            wanted = f"{self.episodes} episodes take {self.size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are left"
+            wanted = f"{self.episodes} episodes take {self.size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are left"
             raise OSError(errno.ENOSPC, f"No space left on device: {wanted}")
 
     def made(self) -> Iterator[Episodes]:
