@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -94,11 +95,11 @@ def main(arguments: list[str] | None = None) -> int:
 def scored(run: Path, config: EvaluationConfig) -> dict[str, Any]:
     """What the card has of one run: how it was made, by what it may be chosen, and its figures."""
     model, policy, world, _ = load_weights(run)
-    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    parameters = json.loads((run / "run.json").read_text(encoding="utf-8"))["parameters"]
     validation = dream_errors(model, world, "validation", config.episodes, CONTEXT, HORIZON)[:, -1]
     return {
-        "seed": record["parameters"]["seed"],
-        "run": {key: record["parameters"][key] for key in ("preset", "overrides")},
+        "seed": int(parameters["overrides"].get("world_model_training.seed", parameters["seed"])),
+        "run": {key: parameters[key] for key in ("preset", "overrides", "champion") if parameters.get(key)},
         "seconds": seconds(run),
         "parameters": {
             name: sum(weight.numel() for weight in part.parameters())
@@ -149,10 +150,9 @@ def page(card: Mapping[str, Any], folder: Path) -> str:
     seeds = card["seeds"]
     chosen = seeds[card["chosen"]]
     world = load_world(folder / "world_model")
-    overrides = "".join(f" --set {name}={value}" for name, value in chosen["run"]["overrides"].items())
     names = [str(seed["seed"]) for seed in seeds]
     spent = [sum(seed["seconds"].values()) / 60 for seed in seeds]
-    command = f"`python local_runner.py --preset {chosen['run']['preset']} --seed N{overrides}`"
+    command = f"`{shlex.join(training_command(chosen['run']))}`"
     return Template((files("viewer") / "templates" / "card.md").read_text("utf-8")).substitute(
         raster=world.raster.capitalize(),
         raster_words=RASTERS[world.raster],
@@ -174,6 +174,15 @@ def page(card: Mapping[str, Any], folder: Path) -> str:
         table=tabulate(rows(seeds), ["", *(f"seed {name}" for name in names)], "github", disable_numparse=True),
         limits=LIMITS,
     )
+
+
+def training_command(run: Mapping[str, Any]) -> list[str]:
+    """What begins a run like one, of any seed; those for a champion take none, and are told it by overrides."""
+    begin = ["--champion", run["champion"]] if "champion" in run else ["--seed", "N"]
+    command = ["python", "local_runner.py", "--preset", run["preset"], *begin]
+    for name, value in run.get("overrides", {}).items():
+        command += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value, separators=(',', ':'))}"]
+    return command
 
 
 def rows(seeds: Sequence[Mapping[str, Any]]) -> list[list[str]]:

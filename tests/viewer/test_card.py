@@ -67,3 +67,15 @@ def test_a_run_without_weights_is_refused_in_a_sentence(runs, tmp_path, capsys):
         card.main([str(tmp_path / "empty"), "--commit", "abc1234", "-o", "out"])
     assert exit.value.code == 2
     assert "has no trained policy yet" in capsys.readouterr().err
+
+
+def test_a_run_that_went_on_from_a_champion_is_of_the_seed_that_it_was_told(runs, tmp_path):
+    overrides = {"world_model_training.seed": 2.0, "world_model_training.horizons": [2, 4, 13], "world.raster": "pixel"}
+    record = json.loads((runs[0] / "run.json").read_text())
+    record["parameters"] |= {"overrides": overrides, "champion": "nightly"}
+    (runs[0] / "run.json").write_text(json.dumps(record))
+    assert card.main([str(runs[0]), "--commit", "abc1234", "--episodes", "4", "-o", str(tmp_path / "shipped")]) == 0
+    page = (tmp_path / "shipped" / "README.md").read_text()
+    assert "| shipped | training seed 2 of 2, by" in page
+    assert "--champion nightly --set world_model_training.seed=2.0" in page
+    assert "--set 'world_model_training.horizons=[2,4,13]' --set world.raster=pixel`" in page
