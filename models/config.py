@@ -63,6 +63,7 @@ class WorldModelTraining:
     horizons: tuple[int, ...] = (2, 4, 8)  # timesteps dreamed in the first tenth, until six tenths, and then
     decoder_steps: int = 1500  # of the autoencoder's batch and rate
     delta: float = 0.03  # latent error, in standard deviations, from which the loss grows like a logarithm
+    lost: float = 1.0  # latent error, in standard deviations, after which nothing more of a dream is learned from
     average: float = 0.999  # decay of the averaged weights, which are the ones that are kept
 
     def __post_init__(self):
@@ -72,8 +73,9 @@ class WorldModelTraining:
         _check_rates(self, "autoencoder_rate", "dynamics_rate")
         if len(self.horizons) != 3 or min(self.horizons) < 1:
             raise ValueError(f"horizons must be three numbers of at least 1, got {self.horizons!r}")
-        if not self.delta > 0:
-            raise ValueError(f"delta must be above 0, got {self.delta!r}")
+        for name in ("delta", "lost"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be at least 0 and below 1, got {self.average!r}")
 

@@ -113,7 +113,7 @@ def encoded(
 
 @torch.no_grad()
 def imagined(
-    model: WorldModel, seen: Float[Tensor, "episodes context latent"], forces: Float[Tensor, "episodes time 2"]
+    model: WorldModel, seen: Float[Tensor, "episodes context _"], forces: Float[Tensor, "episodes time 2"]
 ) -> Float[Tensor, "episodes horizon latent"]:
     """What the model dreams after the latents of what it has seen, on the rest of the forces."""
     context = seen.shape[1]

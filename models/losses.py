@@ -8,7 +8,6 @@ from torch import Tensor
 FLOOR = 0.1  # pixel values up to here count as background where a position is read
 SHARPNESS = 0.2  # px, where the distance turns from a square into a line
 EMPTY = 1e-6
-LOST = 10.0  # deltas of the latent loss: a dream that is off by more is lost
 
 
 def frame_loss(
@@ -21,18 +20,18 @@ def frame_loss(
 
 
 def latent_loss(
-    imagined: Float[Tensor, "batch time latent"], encoded: Float[Tensor, "batch time latent"], delta: float
+    imagined: Float[Tensor, "batch time latent"], encoded: Float[Tensor, "batch time latent"], delta: float, lost: float
 ) -> Float[Tensor, ""]:
-    """`delta log(1 + error / delta)` of the root mean square, of each dream up to the timestep in which it is lost.
+    """`delta log(1 + error / delta)` of the root mean square. Those after the first timestep that is off by `lost` count so.
 
     In a chaotic world gradients grow with the time ahead as errors do. The logarithm keeps the two in balance until the
-    dream and the truth have no more to do with each other; from there on there would be nothing but noise, and the more
-    the longer the dream.
+    dream and the truth have no more to do with each other; from there on there would be nothing but noise, the more the
+    longer the dream. So a dream that is lost teaches nothing more.
     """
     error = (imagined - encoded).norm(dim=-1) / imagined.shape[-1] ** 0.5
-    followed = (error < LOST * delta).cumprod(1)[:, :-1]
-    counts = F.pad(followed, (1, 0), value=1)
-    return (delta * torch.log1p(error / delta) * counts).mean()
+    followed = F.pad((error < lost).cumprod(1)[:, :-1], (1, 0), value=1)
+    error = torch.where(followed == 1, error, lost)
+    return (delta * torch.log1p(error / delta)).mean()
 
 
 def expectation_loss(

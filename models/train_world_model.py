@@ -113,7 +113,9 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
         filtered = model.core.latent(state)[:, None]
         dreamed, truth = torch.cat([filtered, imagined], 1), seen[:, context - 1 :]
         hidden = dataset.world.raster == "pixel"  # whole pixels do not tell where in them the block is
-        return expectation_loss(dreamed, truth) if hidden else latent_loss(dreamed, truth, training.delta), {}
+        if hidden:
+            return expectation_loss(dreamed, truth), {}
+        return latent_loss(dreamed, truth, training.delta, training.lost), {}
 
     steps, batch, rate = training.dynamics_steps, training.dynamics_batch, training.dynamics_rate
     look = partial(look_at_dreams, model, dataset.world, training.seed)

@@ -120,8 +120,8 @@ def test_frames_lose_least_where_they_are_the_true_ones_and_more_the_further_the
 
 def test_a_latent_that_left_the_truth_counts_by_its_logarithm():
     truth = torch.zeros(1, 1, 32)
-    near, far, further = (latent_loss(truth + error, truth, 0.03) for error in (0.003, 3.0, 30.0))
-    assert latent_loss(truth, truth, 0.03) == 0
+    near, far, further = (latent_loss(truth + error, truth, 0.03, 0.3) for error in (0.003, 3.0, 30.0))
+    assert latent_loss(truth, truth, 0.03, 0.3) == 0
     torch.testing.assert_close(near, torch.tensor(0.003), rtol=0.06, atol=0)
     torch.testing.assert_close(further - far, torch.tensor(0.03 * np.log(10), dtype=torch.float32), rtol=0.02, atol=0)
 
@@ -129,7 +129,7 @@ def test_a_latent_that_left_the_truth_counts_by_its_logarithm():
 def test_of_a_dream_that_is_lost_nothing_more_is_learned_even_if_it_meets_the_truth_again():
     error = torch.tensor([[0.01, 0.02, 3.0, 0.5, 0.0], [0.01, 0.02, 0.03, 0.04, 0.05]])
     dream = error[..., None].repeat(1, 1, 32).requires_grad_()
-    (gradient,) = torch.autograd.grad(latent_loss(dream, torch.zeros_like(dream), 0.03), dream)
+    (gradient,) = torch.autograd.grad(latent_loss(dream, torch.zeros_like(dream), 0.03, 0.3), dream)
     assert (gradient.norm(dim=-1) > 0).tolist() == [[True, True, True, False, False], [True] * 5]
 
 
@@ -140,7 +140,7 @@ def test_the_best_guess_of_what_cannot_be_known_is_the_median_or_with_the_expect
     def best(loss):
         return guesses[torch.stack([loss(guess.expand(3, 1, 1), truth) for guess in guesses]).argmin()]
 
-    assert abs(best(lambda guess, truth: latent_loss(guess, truth, 0.03))) < 0.02
+    assert abs(best(lambda guess, truth: latent_loss(guess, truth, 0.03, 0.3))) < 0.02
     assert abs(best(expectation_loss) - 1) < 0.02
 
 

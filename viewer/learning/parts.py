@@ -101,7 +101,7 @@ def start_velocity(greatest: float) -> dict[str, Any]:
 
 
 def squared_error(
-    imagined: Float[Tensor, "*batch latent"], encoded: Float[Tensor, "*batch latent"], delta: float
+    imagined: Float[Tensor, "*batch latent"], encoded: Float[Tensor, "*batch latent"], delta: float, lost: float
 ) -> Float[Tensor, ""]:
     """In place of `models.losses.latent_loss`: the mean square."""
     return (imagined - encoded).square().mean()
