@@ -22,7 +22,7 @@ def frame_loss(
 def latent_loss(
     imagined: Float[Tensor, "batch time latent"], encoded: Float[Tensor, "batch time latent"], delta: float, lost: float
 ) -> Float[Tensor, ""]:
-    """`delta log(1 + error / delta)` of the root mean square. Those after the first timestep that is off by `lost` count so.
+    """`delta log(1 + error / delta)` of the root mean square; after a timestep that is off by `lost` the error is that.
 
     In a chaotic world gradients grow with the time ahead as errors do. The logarithm keeps the two in balance until the
     dream and the truth have no more to do with each other; from there on there would be nothing but noise, the more the
