@@ -63,7 +63,7 @@ class WorldModelTraining:
     horizons: tuple[int, ...] = (2, 4, 8)  # timesteps dreamed in the first tenth, until six tenths, and then
     decoder_steps: int = 1500  # of the autoencoder's batch and rate
     delta: float = 0.03  # latent error, in standard deviations, from which the loss grows like a logarithm
-    lost: float = 1.0  # latent error, in standard deviations, after which nothing more of a dream is learned from
+    lost: float = 10.0  # latent error after which a dream teaches nothing more; none is off by ten standard deviations
     average: float = 0.999  # decay of the averaged weights, which are the ones that are kept
 
     def __post_init__(self):
