@@ -7,17 +7,13 @@ import json
 import os
 
 import pytest
-from working import start, until
+from working import read_json, start, until
 
 from components import storage
 from pipelines.engine import attempts
 from pipelines.engine.attempts import ATTEMPTS
 from pipelines.engine.execute import execute, resume
 from pipelines.engine.spec import load_spec
-
-
-def read_json(uri):
-    return json.loads(storage.read_text(str(uri)) or "")
 
 
 def test_a_run_that_is_being_run_is_nobody_elses(at_work, file, root, log):
@@ -90,13 +86,18 @@ def test_a_process_whose_run_was_taken_or_removed_writes_nothing_more(broken, ro
     assert len(storage.children(f"{root}/working/cache")) == 1, "only the begin's"
 
 
-@pytest.mark.parametrize("root", ["folder"], indirect=True)
-def test_of_a_process_on_another_machine_only_a_person_can_say_that_it_is_gone(at_work, file, root):
+def kill_and_say_it_was(at_work, file, root, **other):
+    """End the process in the middle of the work, and change what it left of itself."""
     at_work.kill()
     at_work.wait()
     (file.parent / "wait").unlink()
     attempt = f"{root}/working/first/{ATTEMPTS}/1.json"
-    storage.write_text(attempt, json.dumps(read_json(attempt) | {"machine": "elsewhere"}))
+    storage.write_text(attempt, json.dumps(read_json(attempt) | other))
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_of_a_process_on_another_machine_only_a_person_can_say_that_it_is_gone(at_work, file, root):
+    kill_and_say_it_was(at_work, file, root, machine="elsewhere")
     with pytest.raises(ValueError, match="a process on another machine, elsewhere: if that has gone, add --force"):
         resume(load_spec(file), root, "first")
     assert resume(load_spec(file), root, "first", force=True).state == "SUCCEEDED"
@@ -104,9 +105,5 @@ def test_of_a_process_on_another_machine_only_a_person_can_say_that_it_is_gone(a
 
 @pytest.mark.parametrize("root", ["folder"], indirect=True)
 def test_a_process_that_has_another_ones_number_is_not_taken_for_it(at_work, file, root):
-    at_work.kill()
-    at_work.wait()
-    (file.parent / "wait").unlink()
-    attempt = f"{root}/working/first/{ATTEMPTS}/1.json"
-    storage.write_text(attempt, json.dumps(read_json(attempt) | {"number": os.getpid()}))
+    kill_and_say_it_was(at_work, file, root, number=os.getpid())
     assert resume(load_spec(file), root, "first").state == "SUCCEEDED"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from kfp import dsl
+from working import read_json
 
 from components import storage
 from pipelines.engine import attempts, outcomes
@@ -15,10 +16,6 @@ from pipelines.engine.execute import TaskFailed, execute, resume
 from pipelines.engine.housekeeping import prune, runs
 
 component = partial(dsl.component, base_image="python:3.11", install_kfp_package=False)
-
-
-def read_json(uri):
-    return json.loads(storage.read_text(uri) or "")
 
 
 @component

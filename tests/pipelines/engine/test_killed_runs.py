@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from working import start, until
+from working import read_json, start, until
 
 from components import storage
 from pipelines.engine import attempts
@@ -18,11 +18,6 @@ from pipelines.engine.execute import execute, resume
 from pipelines.engine.housekeeping import prune, runs
 from pipelines.engine.spec import load_spec
 from pipelines.engine.walk import Walk
-
-
-def read_json(uri):
-    return json.loads(storage.read_text(str(uri)) or "")
-
 
 # Before the script: a process that is killed when it is to put `run.json` in its place for the n-th time.
 KILLED = """

@@ -3,20 +3,16 @@
 python -m pytest tests/pipelines/engine/test_resume.py
 """
 
-import json
 from pathlib import Path
 
 import pytest
+from working import read_json
 
 from components import storage
 from pipelines.engine import outcomes
 from pipelines.engine.attempts import ATTEMPTS
 from pipelines.engine.execute import TaskFailed, execute, resume
 from pipelines.engine.spec import load_spec
-
-
-def read_json(uri):
-    return json.loads(storage.read_text(str(uri)) or "")
 
 
 def edited(file, old, new):

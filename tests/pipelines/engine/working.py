@@ -1,5 +1,6 @@
-"""A pipeline that logs what it does, and waits or fails as files of its folder say, and processes that run it."""
+"""A pipeline that logs what it does, and waits or fails as files of its folder say; processes that run it; its JSON."""
 
+import json
 import subprocess
 import sys
 import time
@@ -7,6 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from kfp import dsl
+
+from components import storage
 
 component = partial(dsl.component, base_image="python:3.11", install_kfp_package=False)
 PROJECT = Path(__file__).parents[3]
@@ -75,3 +78,7 @@ def until(condition, process=None):
         assert process is None or process.poll() is None, process.communicate()
         time.sleep(0.01)
     raise AssertionError("it took too long")
+
+
+def read_json(uri):
+    return json.loads(storage.read_text(str(uri)) or "")
