@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from models.config import WorldModelConfig, WorldModelTraining
+from models.dataset import Dataset
 from models.train_world_model import autoencoder_phase, dynamics_phase, encode_dataset
 from models.world_model import WorldModel
 from sim_core.episodes import random_episodes
@@ -122,6 +123,18 @@ def test_the_dynamics_are_trained_on_frozen_latents(model, dataset):
     phase.loss(phase.draw(0))[0].backward()
     for part in (model.encoder, model.decoder):
         assert all(weight.grad is None for weight in part.parameters())
+
+
+def test_half_of_the_dreams_of_whole_pixels_begin_where_an_episode_does(model, tmp_path, world, write_episodes):
+    training, whole_pixels = WorldModelTraining(dynamics_batch=8, horizons=(2, 2, 2)), replace(world, raster="pixel")
+    folders = [write_episodes(tmp_path / each.raster, each, range(16), 40) for each in (world, whole_pixels)]
+    coverage, pixel = (
+        torch.cat([dynamics_phase(model, training, Dataset([folder])).draw(step).rows[1] for step in range(32)])
+        for folder in folders
+    )
+    assert 0.5 <= (pixel == 0).float().mean() < 0.6
+    assert (coverage == 0).float().mean() < 0.1
+    assert (pixel > 20).any()
 
 
 def test_latents_of_the_training_data_are_standardised(model, dataset):
