@@ -26,7 +26,7 @@ def network_diagram(traced: Traced) -> str:
             encoder,
             [
                 images(given[encoder], "observation"),
-                operation(f"convolution {KERNEL} × {KERNEL}", "ReLU"),
+                operation(f"convolution {KERNEL} × {KERNEL}", "no negative weights"),
                 images(made[f"{encoder}.convolution"], "maps", moving=False),
                 operation("expected x, y", "of each"),
                 vector(given[f"{encoder}.linear"], "features", "image"),
