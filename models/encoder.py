@@ -2,9 +2,9 @@
 
 Expected coordinates make the latent linear in position, with nothing known of what moves (Finn et al. 2016,
 https://arxiv.org/abs/1509.06113), and kernels without negative weights make it exactly so: what a ReLU cuts from a map
-moves its centre, by a hundredth of a pixel, which is as far as the truest dreams are off. Nothing else is read from the
-maps: their mass or a network behind the coordinates only bends the latents, and dreams of bent latents go astray
-sooner.
+moves its centre, by a hundredth of a pixel, which is as far as the truest dreams are off. Whoever has a background to
+look past needs the negative weights and the ReLU back. Nothing else is read from the maps: their mass or a network
+behind the coordinates only bends the latents, and dreams of bent latents go astray sooner.
 """
 
 import torch
