@@ -46,26 +46,40 @@ class Superseded(Exception):
     """Another process has taken the run over, or removed it; one sentence."""
 
 
+def require_new(run: str) -> None:
+    """Raise a ValueError if there is a run at a URI, or its storage cannot be read."""
+    try:
+        if storage.exists(storage.join(run, FILE)) or _owner(run):
+            raise _taken(run)
+    except storage.StorageError as error:
+        raise ValueError(str(error)) from error
+    except OSError as error:
+        raise ValueError(f"the root {run.rsplit('/', 2)[0]} cannot be read: {error.strerror}") from error
+
+
 def begin(run: str, record: RunRecord) -> None:
     """Make the run at a URI this process's, which only one can, and `record` what is first written of it.
 
     Raises:
         ValueError: there is such a run, or the root cannot be written.
     """
-    root, _, run_id = run.rsplit("/", 2)
-    taken = ValueError(f"the run {run_id!r} exists already, in {run}: choose another run id, or --resume it")
+    root = run.rsplit("/", 2)[0]
     try:
-        if storage.exists(storage.join(run, FILE)) or _owner(run):
-            raise taken
+        require_new(run)
         record.attempt = following(run)  # after 0, unless a run of this id was removed all but for its attempts
         record.write(run, new=True)  # before it is this process's, so that a killed one leaves nothing that is no run
         enter(run, record.attempt)
     except FileExistsError:
-        raise taken from None
+        raise _taken(run) from None
     except storage.StorageError as error:
         raise ValueError(str(error)) from error
     except OSError as error:
         raise ValueError(f"the root {root} cannot be written: {error.strerror}") from error
+
+
+def _taken(run: str) -> ValueError:
+    run_id = run.rpartition("/")[2]
+    return ValueError(f"the run {run_id!r} exists already, in {run}: choose another run id, or --resume it")
 
 
 def take_over(run: str, *, force: bool = False) -> RunRecord:

@@ -3,12 +3,14 @@
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from components import storage
 from components.fingerprint import Code
+from models.signals import stops_put_off
 from pipelines.engine import attempts
 from pipelines.engine.contents import Contents
 from pipelines.engine.functions import shipped_function
@@ -56,8 +58,8 @@ def execute(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     record = RunRecord(spec.name, run_id, "RUNNING", started, 0.0, threads, given)
     code = _code(spec)
-    attempts.begin(uri, record)
-    return _run(spec, record, uri, code, on_change, cache=cache)
+    attempts.require_new(uri)  # here, where a storage that does not answer can be stopped
+    return _run(spec, record, uri, code, on_change, begin=partial(attempts.begin, uri, record), cache=cache)
 
 
 def resume(
@@ -103,16 +105,20 @@ def _run(
     code: Mapping[str, Mapping[str, str]],
     on_change: Callable[[RunRecord], None],
     *,
+    begin: Callable[[], None] = lambda: None,
     cache: bool,
     resumed: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> RunRecord:
     root, pipeline = uri.rsplit("/", 2)[0], uri.rpartition("/")[0]
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch, ExitStack() as begins:
         contents = Contents(root, Path(scratch))
         reuse = Reuse(pipeline, record.run_id, contents, resumed, cache, tell)
         run = Walk(spec, root, uri, record, reuse, code, on_change, time.perf_counter() - record.seconds)
+        begins.enter_context(stops_put_off())  # or the record of a run that has just begun would say RUNNING for ever
+        begin()
         try:
+            begins.close()
             run.changed()
             finished = run.dag(spec.root, Values(record.parameters), (), ())
         except BaseException as stop:

@@ -4,12 +4,14 @@ python -m pytest tests/pipelines/engine/test_failures.py
 """
 
 import json
+import signal
 import traceback
 from functools import partial
 
 import pytest
 from kfp import dsl
 
+from pipelines.engine import attempts
 from pipelines.engine import execute as engine
 from pipelines.engine.execute import TaskFailed, execute
 
@@ -294,3 +296,18 @@ def test_ctrl_c_stops_at_once_and_is_recorded(compiled, tmp_path):
     file = tmp_path / "stopped-by-hand" / "first" / "run.json"
     assert json.loads(file.read_text())["state"] == "CANCELLED"
     assert states(file) == {"interrupted": "CANCELLED"}
+
+
+def test_ctrl_c_while_a_run_begins_is_recorded_as_well(compiled, tmp_path, monkeypatch):
+    begin = attempts.begin
+
+    def interrupted_while_it_begins(*arguments):
+        begin(*arguments)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(attempts, "begin", interrupted_while_it_begins)
+    with pytest.raises(KeyboardInterrupt):
+        execute(compiled(stopped_by_hand), {}, tmp_path, "first", threads=1)
+    file = tmp_path / "stopped-by-hand" / "first" / "run.json"
+    assert json.loads(file.read_text())["state"] == "CANCELLED"
+    assert states(file) == {}
