@@ -60,12 +60,13 @@ def require_new(run: str) -> None:
 def begin(run: str, record: RunRecord) -> None:
     """Make the run at a URI this process's, which only one can, and `record` what is first written of it.
 
+    That it is new was made sure by `require_new`; of several processes that did, one can write its record.
+
     Raises:
         ValueError: there is such a run, or the root cannot be written.
     """
     root = run.rsplit("/", 2)[0]
     try:
-        require_new(run)
         record.attempt = following(run)  # after 0, unless a run of this id was removed all but for its attempts
         record.write(run, new=True)  # before it is this process's, so that a killed one leaves nothing that is no run
         enter(run, record.attempt)
