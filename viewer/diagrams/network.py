@@ -66,7 +66,7 @@ def network_diagram(traced: Traced) -> str:
             [
                 vector(given[decoder], "latent", "latent"),
                 operation("linear", f"+ linear of {shape(given[f'{axis}.from_coordinate'])}", "coordinates, ReLU"),
-                images((axes, *given[f"{axis}.out"]), "for each axis", "latent", moving=False),
+                images((axes, *made[f"{axis}.from_coordinate"]), "for each axis", "latent", moving=False),
                 operation("linear"),
                 images((axes, *made[axis]), "for each axis", "latent", moving=False),
                 operation("outer products,", f"sum over {made[axis][-1]}, sigmoid"),

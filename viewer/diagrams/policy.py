@@ -23,7 +23,7 @@ COLUMNS = (420.0, 580.0, 740.0, 964.0)  # of the first timesteps and of the last
 DESCRIPTION = (
     "Above, a dream unrolled in time. Some observations are encoded and filtered into a state. At each timestep the "
     "policy gets the state, the latent of the target and its previous force, and puts out a force; the frozen world "
-    "model imagines the next state, which is decoded into frames. The loss is their distance to the target; its "
+    "model imagines the next state, of which the last frame is decoded. The loss is its distance to the target; the "
     "gradient flows back through the decoder and the core into the policy alone. Below, the policy's network."
 )
 
