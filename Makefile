@@ -54,7 +54,7 @@ score: $(VENV)/installed ## Score the pretrained weights on the audit episodes a
 learning: $(VENV)/installed ## Write docs/learning.md from the results in docs/learning/
 	$(BIN)/python -m viewer.learning write
 
-bench: $(VENV)/installed ## Measure how fast everything is beside its limits, in 6 minutes, and write docs/performance.md
+bench: $(VENV)/installed ## Measure how fast everything is beside its limits, in some minutes, and write docs/performance.md
 	$(BIN)/python -m benchmarks
 
 figures: $(VENV)/installed ## Draw the README's figures into docs/

@@ -152,8 +152,11 @@ def check_together(options: argparse.Namespace) -> None:
         raise ValueError(f"--open is for a run, and does not go with {chosen[0]}")
     if options.open and "://" in options.root:
         raise ValueError(f"--open needs a report on this machine, but the root is {options.root}")
-    if options.threads is not None and (options.list or options.prune):
-        raise ValueError(f"--threads is for a run, and does not go with {chosen[0]}")
+    running = {"--threads": options.threads, "--checkpoint-seconds": options.checkpoint_seconds}
+    running |= {"--pipeline": options.pipeline, "--no-cache": options.no_cache or None}
+    given = [name for name, value in running.items() if value is not None]
+    if given and (options.list or options.prune):
+        raise ValueError(f"{given[0]} is for a run, and does not go with {chosen[0]}")
     if options.threads is not None and options.threads < 1:
         raise ValueError(f"--threads must be a whole number of at least 1, got {options.threads}")
     if options.force and "--resume" not in chosen and "--prune" not in chosen:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.measure import Plot, Row
 from benchmarks.report import Machine, as_json, document, machine, read_json, table
-from viewer.command_line import command_parser, stoppable
+from viewer.command_line import command_parser, require_writable, stoppable
 
 # The groups, modules of this package, in the order of the tables, and what is above each.
 GROUPS = {
@@ -27,7 +27,7 @@ GROUPS = {
 }
 ON_GPU = "gpu"  # a group of its own, for a machine that has one
 DOCS = Path(__file__).parents[1] / "docs"
-GPU = "performance-gpu.json"  # in DOCS, of a machine that has one
+PAGE, GPU = "performance.md", "performance-gpu.json"  # in DOCS; the second of a machine that has one
 
 EXAMPLES = """\
 examples:
@@ -50,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         groups = [known(name) for name in options.groups] or list(GROUPS)
         gpu = read_json(DOCS / GPU)
+        for file in [options.json] * bool(options.json) + [DOCS / PAGE] * (not options.groups):
+            require_writable(file)
     except ValueError as error:
         print(f"python -m benchmarks: error: {error}", file=sys.stderr)
         return 2
@@ -87,8 +89,8 @@ def write(begun: Machine, found: dict[str, list[Row | Plot]], gpu: tuple[str, li
     for plot in (item for items in found.values() for item in items if isinstance(item, Plot)):
         (DOCS / plot.name).write_text(plot.svg, encoding="utf-8")
     sections = {GROUPS[group]: items for group, items in found.items()}
-    (DOCS / "performance.md").write_text(document(begun, machine(), sections, gpu), encoding="utf-8")
-    print(f"written: {DOCS / 'performance.md'}", file=sys.stderr)
+    (DOCS / PAGE).write_text(document(begun, machine(), sections, gpu), encoding="utf-8")
+    print(f"written: {DOCS / PAGE}", file=sys.stderr)
 
 
 if __name__ == "__main__":

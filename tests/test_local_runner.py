@@ -80,6 +80,8 @@ def test_help_answers_at_once_and_loads_no_library():
         (["--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
         (["--threads", "0"], "--threads must be a whole number of at least 1, got 0"),
         (["--list", "--threads", "2"], "--threads is for a run, and does not go with --list"),
+        (["--list", "--no-cache"], "--no-cache is for a run, and does not go with --list"),
+        (["--prune", "a", "--pipeline", "a.yaml"], "--pipeline is for a run, and does not go with --prune"),
         (["--champion", "../up"], "a champion's name is made of letters, digits, dots, dashes and underscores"),
         (["--champion", ""], "made of letters, digits, dots, dashes and underscores, got ''"),
         (["--champion", "nightly", "--seed", "3"], "--seed does not go with --champion"),

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from viewer.browser import open_page
-from viewer.command_line import command_parser, stoppable
+from viewer.command_line import command_parser, require_writable, stoppable
 
 # What takes long to import, torch above all, is imported where it is used: --help answers at once, and so does Ctrl-C.
 
@@ -39,8 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     prepare()
     try:
         model, policy, world, found = load_weights(options.run)
-        with options.output.open("a"):  # or it would be said only when the films are made
-            pass
+        require_writable(options.output)
         page = demo(model, policy, world, "/".join(found.parts[-2:]))
         options.output.write_text(page, encoding="utf-8")
     except ValueError as error:

@@ -20,7 +20,7 @@ from models.checkpoint import load_world
 from models.config import EvaluationConfig
 from models.dream_figures import dream_errors
 from models.process import prepare
-from viewer.command_line import command_parser, stoppable
+from viewer.command_line import command_parser, require_writable, stoppable
 from viewer.quantities import UNKNOWN, with_interval
 from viewer.score import score_folder
 from viewer.weights import load_weights, run_folder, weights_in
@@ -77,10 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     prepare()
     try:
-        runs = [run_folder(run) for run in options.runs]
+        runs = [finished(run_folder(run)) for run in options.runs]
+        options.output.mkdir(parents=True, exist_ok=True)
+        require_writable(options.output / CARD)
         seeds = [scored(run, EvaluationConfig(episodes=options.episodes)) for run in runs]
     except ValueError as error:
         parser.error(str(error))
+    except OSError as error:
+        parser.error(f"{options.output} cannot be made: {error.strerror}")
     chosen = min(range(len(seeds)), key=lambda i: seeds[i]["validation_px"])
     ship(runs[chosen], options.output)
     facts = {"commit": options.commit, "machine": options.machine or machine(), "how": options.how}
@@ -90,6 +94,13 @@ def main(arguments: list[str] | None = None) -> int:
     (options.output / PAGE).write_text(page(card, options.output), encoding="utf-8")
     print(f"wrote {options.output}: seed {seeds[chosen]['seed']} of {', '.join(str(seed['seed']) for seed in seeds)}")
     return 0
+
+
+def finished(run: Path) -> Path:
+    """The folder of a run, which has its record. Raises a ValueError for another, such as one of weights alone."""
+    if not (run / "run.json").is_file():
+        raise ValueError(f"{run} has no run.json: it must be the folder of a finished run")
+    return run
 
 
 def scored(run: Path, config: EvaluationConfig) -> dict[str, Any]:
@@ -152,6 +163,7 @@ def page(card: Mapping[str, Any], folder: Path) -> str:
     world = load_world(folder / "world_model")
     names = [str(seed["seed"]) for seed in seeds]
     spent = [sum(seed["seconds"].values()) / 60 for seed in seeds]
+    last = "last " if card["how"] else ""
     command = f"`{shlex.join(training_command(chosen['run']))}`"
     return Template((files("viewer") / "templates" / "card.md").read_text("utf-8")).substitute(
         raster=world.raster.capitalize(),
@@ -167,7 +179,10 @@ def page(card: Mapping[str, Any], folder: Path) -> str:
         training=f"{command}. {card['how']}" if card["how"] else command,
         commit=card["commit"],
         machine=card["machine"],
-        time=f"{', '.join(f'{minutes:.0f}' for minutes in spent)} minutes for the run of each seed",
+        time=f"{', '.join(f'{minutes:.0f}' for minutes in spent)} minutes for the {last}run of each seed",
+        anew="No command by itself makes them anew: *training* says what led to them. This card is made with"
+        if card["how"]
+        else "Make them anew with the command and each seed, and this card with",
         card_command=f"python -m viewer.card RUN RUN RUN --commit COMMIT -o {folder}",
         episodes=chosen["figures"]["episodes"],
         few=FEW,

@@ -1,9 +1,12 @@
-"""What every `python -m` of the project has in common: how its help is laid out, and how Ctrl-C ends it."""
+"""What every `python -m` of the project has in common: how its help is laid out, how Ctrl-C ends it, and that a file
+which cannot be written costs no work.
+"""
 
 import argparse
 import functools
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec
 
 STOPPED = 130  # the exit code of a process that SIGINT ends, as shells count it
@@ -18,6 +21,18 @@ def command_parser(module: str, description: str, examples: str) -> argparse.Arg
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def require_writable(file: Path) -> None:
+    """Raise a ValueError for a file that cannot be written: before the work that would be lost."""
+    there = file.exists()
+    try:
+        with file.open("a"):
+            pass
+    except OSError as error:
+        raise ValueError(f"{file} cannot be written: {error.strerror}") from error
+    if not there:
+        file.unlink()
 
 
 def stoppable(main: Callable[Arguments, int]) -> Callable[Arguments, int]:

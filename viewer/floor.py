@@ -1,6 +1,7 @@
 """The evaluation's Bayes floor, on record since it takes minutes and no model changes it: python -m viewer.floor"""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,13 +14,20 @@ from models.config import EvaluationConfig
 from models.evaluation import CONTEXTS
 from sim_core.episodes import random_episodes
 from sim_core.world import World
+from viewer.command_line import command_parser, stoppable
 
 RECORD = Path(__file__).with_name("floor.json")
 WORLD = World(raster="pixel")
 SETS = ("evaluation", "as_the_original")
+EXAMPLES = """\
+examples:
+  python -m viewer.floor
+      anew into viewer/floor.json, after a change of the world or of the evaluation's episodes"""
 
 
-def main() -> None:
+@stoppable
+def main(arguments: list[str] | None = None) -> int:
+    command_parser("viewer.floor", __doc__.partition(":")[0] + ".", EXAMPLES).parse_args(arguments)
     parts = [(which, context) for which in SETS for context in CONTEXTS]
     record = {
         "what": "mean error of the Bayes floor by horizon, px; python -m viewer.floor writes it",
@@ -31,6 +39,8 @@ def main() -> None:
         ],
     }
     RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {RECORD}")
+    return 0
 
 
 def mean_floor(which: str, context: int, count: int) -> list[float]:
@@ -56,4 +66,4 @@ def beside_floor(dreams: Sequence[Mapping[str, Any]], world: World) -> list[dict
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

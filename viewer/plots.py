@@ -135,9 +135,9 @@ def new_axes(x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def _pixels(axes: Axes) -> None:
-    """From well below a pixel to the square's whole width, the same in every plot of distances."""
+    """From where a good policy holds the block to the square's whole width, the same in every plot of distances."""
     logarithmic(axes)
-    axes.set_ylim(0.03, 35)
+    axes.set_ylim(0.005, 35)
 
 
 def logarithmic(axes: Axes) -> None:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from models.config import EvaluationConfig
 from models.process import prepare
 from models.scoring import score
-from viewer.command_line import command_parser, stoppable
+from viewer.command_line import command_parser, require_writable, stoppable
 from viewer.original import beside_original, recorded
 from viewer.plots import distance_plot, dream_error_plot, dream_name, standalone
 from viewer.quantities import with_interval
@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not folders:
             raise ValueError(f"there are no weights in {PRETRAINED.parent}/; name a run's folder")
         config = EvaluationConfig(episodes=options.episodes)
+        require_writable(options.output)
         scores = {folder.name: score_folder(folder, config) for folder in folders}
     except ValueError as error:
         parser.error(str(error))

@@ -28,7 +28,9 @@ def upload(where: Where, options: argparse.Namespace) -> int:
         path = options.file or Path(folder) / "pipeline.yaml"
         if not options.file:
             with redirect_stdout(io.StringIO()):  # what it says of a file that nobody keeps
-                compile.main(["-o", str(path), *options.compile])
+                failed = compile.main(["-o", str(path), *options.compile])
+            if failed:
+                return failed
         versions.check_file(path)
         name = versions.version_name(path, "" if options.file else unchanged_commit())
         with connected(where) as client:

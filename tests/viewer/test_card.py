@@ -61,12 +61,25 @@ def test_the_best_seed_on_validation_is_shipped_and_all_are_reported(runs, tmp_p
     assert "$" not in page
 
 
-def test_a_run_without_weights_is_refused_in_a_sentence(runs, tmp_path, capsys):
-    (tmp_path / "empty").mkdir()
+@pytest.mark.parametrize(
+    ("record", "output", "said"),
+    [
+        (True, "out", "has no trained policy yet"),
+        (False, "out", "empty has no run.json: it must be the folder of a finished run"),
+        (True, "file/out", "file/out cannot be made: Not a directory"),
+    ],
+    ids=["a run without weights", "a folder that is no run", "an output below a file"],
+)
+def test_what_no_card_can_be_made_of_is_said_in_a_sentence(record, output, said, tmp_path, capsys):
+    run = tmp_path / "empty"
+    run.mkdir()
+    (tmp_path / "file").touch()
+    if record:
+        (run / "run.json").write_text(json.dumps({"tasks": []}))
     with pytest.raises(SystemExit) as exit:
-        card.main([str(tmp_path / "empty"), "--commit", "abc1234", "-o", "out"])
+        card.main([str(run), "--commit", "abc1234", "-o", str(tmp_path / output)])
     assert exit.value.code == 2
-    assert "has no trained policy yet" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 def test_a_run_that_went_on_from_a_champion_is_of_the_seed_that_it_was_told(runs, tmp_path):

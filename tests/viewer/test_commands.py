@@ -9,6 +9,7 @@ import pytest
 
 COMMANDS = [
     *("viewer.__main__", "viewer.score", "viewer.show_frames", "viewer.card", "viewer.learning.__main__"),
+    *("viewer.floor", "viewer.diagrams.__main__"),
     *("pipelines.compile", "pipelines.submit", "benchmarks.__main__", "setup.doctor"),
 ]
 

@@ -39,9 +39,10 @@ def test_the_page_has_both_rasters_beside_the_original_and_the_same_numbers_agai
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere"], "there is no folder nowhere"),
+        (["nowhere", "-o", "score.md"], "there is no folder nowhere"),
         (["--episodes", "0"], "episodes must be a whole number of at least 1"),
         (["--episodes", "many"], "invalid int value: 'many'"),
+        (["-o", "nowhere/score.md"], "nowhere/score.md cannot be written: No such file or directory"),
     ],
 )
 def test_what_cannot_be_scored_is_said_in_a_sentence(pretrained, arguments, said, capsys):

@@ -1,11 +1,11 @@
 """Draw the figures of the README: python -m viewer.diagrams pipeline.yaml (see --help)."""
 
-import argparse
 import sys
 from pathlib import Path
 
 import yaml
 
+from viewer.command_line import command_parser, stoppable
 from viewer.diagrams.network import network_diagram
 from viewer.diagrams.pipeline import pipeline_diagram
 from viewer.diagrams.policy import policy_diagram
@@ -15,15 +15,16 @@ HELP = """\
 Draw network.svg, policy.svg and pipeline.svg.
 
 The shapes are those of a forward pass through the networks of the default configuration, the steps those of a compiled
-pipeline:
-  python -m pipelines.compile -o pipeline.yaml
-  python -m viewer.diagrams pipeline.yaml"""
+pipeline."""
+EXAMPLES = """\
+examples:
+  python -m viewer.diagrams pipeline.yaml
+      of what python -m pipelines.compile -o pipeline.yaml has written, into docs/"""
 
 
+@stoppable
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m viewer.diagrams", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("viewer.diagrams", HELP, EXAMPLES)
     parser.add_argument("pipeline", metavar="FILE", type=Path, help="what python -m pipelines.compile wrote")
     parser.add_argument("--output", metavar="FOLDER", type=Path, default=Path("docs"), help="by default docs/")
     options = parser.parse_args(arguments)

@@ -56,13 +56,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def train_variants(options: argparse.Namespace) -> int:
     """Train the variants, with a bar and a line for each."""
+    if options.tiny and options.results == RESULTS:
+        raise ValueError(f"--tiny is to see that all works: with --results, for it would spoil {RESULTS}")
     if options.jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {options.jobs}")
     for name in options.variants:
         if name not in BY_NAME:
             nearest = get_close_matches(name, BY_NAME, n=1, cutoff=0)[0]
             raise ValueError(f"there is no variant {name!r}, the nearest is {nearest!r}")
-    options.results.mkdir(parents=True, exist_ok=True)
+    make_results(options.results)
     jobs = [job for job in all_jobs() if not options.variants or job.variant in options.variants]
     failed = 0
     done = sum(result_file(options.results, job).exists() for job in jobs)
@@ -82,8 +84,8 @@ def find_worst(options: argparse.Namespace) -> int:
     """Write what is found of the worst dreams beside the results."""
     from viewer.learning.page import WORST_FILE
 
+    make_results(options.results)
     model, _, world, _ = load_weights(PRETRAINED)
-    options.results.mkdir(parents=True, exist_ok=True)
     file = options.results / WORST_FILE
     found = {"commit": pretrained_commit(), **worst_dreams(model, world)}
     file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -91,12 +93,23 @@ def find_worst(options: argparse.Namespace) -> int:
     return 0
 
 
+def make_results(folder: Path) -> None:
+    """Make the folder of the results, unless it is there. Raises a ValueError where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be made: {error.strerror}") from error
+
+
 def write_page(options: argparse.Namespace) -> int:
     """Write the page."""
     # Only here, for it draws: so that trainings run on a machine that has torch and little else.
     from viewer.learning.page import write
 
-    write(options.results, options.output)
+    try:
+        write(options.results, options.output)
+    except OSError as error:
+        raise ValueError(f"{options.output} cannot be written: {error.strerror}") from error
     print(f"wrote {options.output}")
     return 0
 

@@ -54,7 +54,11 @@ def write(folder: Path, output: Path) -> None:
     drawn: dict[str, str] = {}
     curves = {name: curve(loss, World()) for name, loss in LOSSES.items()}
     drawn["loss"], drawn["slope"] = loss_plot(curves), slope_plot(curves)
-    commits = {f"`{run['world_model']}`" for _, runs in _runs(results, POLICY_BASELINE.learner) for run in runs}
+    through = {run["world_model"] for _, runs in _runs(results, POLICY_BASELINE.learner) for run in runs}
+    codes = {
+        learner: {result["commit"] for job, result in results.items() if BY_NAME[job.variant].learner == learner}
+        for learner in (BASELINE.learner, POLICY_BASELINE.learner)
+    }
     ratios = model_ratios(results)
     drawn["ratios"] = ratio_plot(ratios)
     worst = json.loads((folder / WORST_FILE).read_text("utf-8")) if (folder / WORST_FILE).exists() else None
@@ -87,7 +91,9 @@ def write(folder: Path, output: Path) -> None:
         model_table=model_table(results),
         summary=summary(ratios),
         policy_table=policy_table(results),
-        commits=" and ".join(sorted(commits)),
+        model_commits=_commits(codes[BASELINE.learner]),
+        policy_commits=_commits(codes[POLICY_BASELINE.learner]),
+        through=_commits(through),
         worst=worst_part(worst, name) if worst else "",
         longer=f"## Longer trainings\n{longer['text']}\n\n![Error against time]({name}-time.svg)\n" if longer else "",
     )
@@ -251,6 +257,10 @@ def _grouped(learner: str) -> list[Variant]:
 
 def _named(variant: Variant) -> tuple[str, str]:
     return f"`{variant.name}`", f"{variant.group}: {variant.label}"
+
+
+def _commits(commits: set[str]) -> str:
+    return " and ".join(f"`{commit}`" for commit in sorted(commits))
 
 
 def _runs(results: Results, learner: str) -> Iterable[tuple[Variant, list[dict[str, Any]]]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -96,12 +97,28 @@ def run_job(job: Job, folder: Path, lengths: Lengths) -> None:
         "lengths": asdict(lengths),
         "cpu_seconds": round(time.process_time() - began, 1),
         "torch": torch.__version__,
+        "commit": commit_here(),
         "figures": figures,
     }
     file = result_file(folder, job)
     incoming = file.with_suffix(".incoming")
     incoming.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     incoming.replace(file)
+
+
+def commit_here() -> str:
+    """The commit of this code, with "-dirty" behind it where it was changed since; "unknown" without git."""
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return told.stdout.strip()
 
 
 def learn_world_model(variant: Variant, seed: int, lengths: Lengths, scratch: Path) -> dict[str, Any]:

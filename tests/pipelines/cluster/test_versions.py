@@ -49,6 +49,16 @@ def test_what_compile_takes_upload_takes_too(cluster, submit):
     assert {executor["container"]["image"] for executor in executors} == {image}
 
 
+def test_ctrl_c_while_the_file_is_written_ends_the_upload(cluster, submit, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.write.write_pipeline", interrupted)
+    image = f"registry.example/dreamblock@sha256:{'b' * 64}"
+    assert submit("upload", "--image-cpu", image, "--image-gpu", image) == (130, "", "\nstopped by Ctrl-C\n")
+    assert not cluster.versions
+
+
 def test_a_pipeline_that_would_not_run_on_a_cluster_is_not_uploaded(cluster, submit, compiled, tmp_path):
     content = yaml.safe_load(compiled.read_text().partition("\n---\n")[0])
     local, foreign, manifest = (tmp_path / f"{name}.yaml" for name in ("local", "foreign", "manifest"))

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[3]
 
 def put(folder, variant, seed, figures, lengths=FULL):
     result = {"schema": 1, "variant": variant, "seed": seed, "lengths": asdict(lengths), "cpu_seconds": 100.0}
-    (folder / f"{variant}-{seed}.json").write_text(json.dumps({**result, "torch": "2.0", "figures": figures}))
+    result |= {"torch": "2.0", "commit": "0", "figures": figures}
+    (folder / f"{variant}-{seed}.json").write_text(json.dumps(result))
 
 
 def dreams(h10, precision=0.03):

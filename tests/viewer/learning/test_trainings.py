@@ -35,6 +35,13 @@ def test_a_variant_is_trained_judged_and_kept_by_the_command(tmp_path, capfd):
     assert (tmp_path / "memory-1-0.json").read_text() == first
 
 
+def test_tiny_trainings_are_kept_from_the_results_that_the_page_is_made_of(capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(["train", "memory-1", "--tiny"])
+    assert exit.value.code == 2
+    assert "--tiny is to see that all works: with --results, for" in capsys.readouterr().err
+
+
 def test_a_policy_is_trained_and_judged(tmp_path):
     run_job(Job("policy-pixels", 1), tmp_path, TINY)
     figures = json.loads((tmp_path / "policy-pixels-1.json").read_text())["figures"]

@@ -1,7 +1,7 @@
 // The curve of how far dream and reality have come apart, timestep by timestep, on a logarithmic axis.
 
 const SPAN = 120; // timesteps
-const [LEAST, MOST] = [0.03, 30]; // px
+const [LEAST, MOST] = [0.01, 30]; // px
 
 function curve(root) {
   const points = []; // [px, whether the dream was re-synced then]
