@@ -29,7 +29,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "evaluation.episodes": 200,
     },
     "laptop": {
-        "world_model_training.autoencoder_steps": 3500,
+        "world_model_training.autoencoder_steps": 2500,
         "world_model_training.dynamics_steps": 7500,
         "policy_training.steps": 1500,
     },
@@ -41,6 +41,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "world_model.mlp": 256,
         "world_model_training.autoencoder_steps": 10000,
         "world_model_training.autoencoder_batch": 1024,
+        "world_model_training.autoencoder_rate": 0.03,
         "world_model_training.dynamics_steps": 60000,
         "world_model_training.dynamics_batch": 1024,
         "world_model_training.delta": 0.01,
