@@ -44,7 +44,7 @@ def test_a_world_of_another_size_block_and_frames_trains_with_the_same_classes(t
         horizons=(2, 2, 2),
     )
     model = train_world_model(config, training, dataset, tmp_path / "world_model")
-    train_policy(PolicyConfig(16), PolicyTraining(steps=120, batch=16, horizon=4), model, dataset, tmp_path / "policy")
+    train_policy(PolicyConfig(16), PolicyTraining(steps=240, batch=16, horizon=4), model, dataset, tmp_path / "policy")
 
     losses: dict[str, list[float]] = {}
     for learner in ("world_model", "policy"):
