@@ -183,15 +183,19 @@ def _write(uri: str, text: str, generation: int | None) -> None:
 def _upload(files: dict[str, Path], uri: str) -> None:
     """Bring files to `uri`, by the names that they get in the bucket, until it lists them as they are here.
 
-    What lay there before the first try is of a process that was killed, and replaced.
+    What lay there before the first try is of a process that was killed, and replaced; unless there is a manifest by
+    now, for then it is another's, who is done.
     """
     expected = {name: describe(file) for name, file in files.items()}
-    bucket, writer = _blob(uri).bucket, uuid.uuid4().hex
+    root, writer = _blob(uri), uuid.uuid4().hex
+    bucket = root.bucket
     for attempt in range(TRIES):
         there = _all(uri)
         pending = _lacking(expected, there)
         if not pending:
             return
+        if f"{root.name}/{MANIFEST}" in there:
+            raise _rival(uri)
         for name in there.keys() & pending:
             if attempt and (there[name].metadata or {}).get("writer") != writer:
                 raise _rival(uri)

@@ -12,6 +12,7 @@ import pytest
 
 from components import storage
 from components.storage import MANIFEST, StorageError
+from components.storage import bucket as implementation
 
 
 @pytest.fixture(params=["local", "bucket"])
@@ -249,6 +250,19 @@ def test_two_writers_of_one_artifact_do_not_mix(bucket, tmp_path):
         assert {(files / name).read_text() for name in "abcdef"} == {f"{name} of {won[0]}" for name in "abcdef"}
     else:
         assert not storage.whole(f"{bucket}/model")
+
+
+def test_a_writer_that_looked_before_another_was_done_leaves_that_ones_artifact_alone(bucket, tmp_path, monkeypatch):
+    for name in ("first", "second"):
+        with storage.writing(tmp_path / name) as files:
+            (files / "a").write_text(f"a of {name}")
+    looked: list[dict] = [{}]  # at the bucket, before the first began
+    storage.publish(tmp_path / "first", f"{bucket}/model")
+    look = implementation._all
+    monkeypatch.setattr(implementation, "_all", lambda uri: looked.pop() if looked else look(uri))
+    with pytest.raises(StorageError, match="another process has written something else there"):
+        storage.publish(tmp_path / "second", f"{bucket}/model")
+    assert (storage.fetch(f"{bucket}/model", tmp_path / "back") / "a").read_text() == "a of first"
 
 
 def test_a_manifest_in_a_bucket_cannot_lead_out_of_its_artifact(bucket, tmp_path):
