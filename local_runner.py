@@ -148,15 +148,13 @@ def check_together(options: argparse.Namespace) -> None:
         raise ValueError(f"{given[0]} is for a new run, and does not go with {chosen[0]}")
     if options.seed is not None and options.champion:
         raise ValueError("--seed does not go with --champion, whose runs take fresh seeds from the clock")
-    if options.open and (options.list or options.prune):
-        raise ValueError(f"--open is for a run, and does not go with {chosen[0]}")
-    if options.open and "://" in options.root:
-        raise ValueError(f"--open needs a report on this machine, but the root is {options.root}")
     running = {"--threads": options.threads, "--checkpoint-seconds": options.checkpoint_seconds}
-    running |= {"--pipeline": options.pipeline, "--no-cache": options.no_cache or None}
+    running |= {"--pipeline": options.pipeline, "--no-cache": options.no_cache or None, "--open": options.open or None}
     given = [name for name, value in running.items() if value is not None]
     if given and (options.list or options.prune):
         raise ValueError(f"{given[0]} is for a run, and does not go with {chosen[0]}")
+    if options.open and "://" in options.root:
+        raise ValueError(f"--open needs a report on this machine, but the root is {options.root}")
     if options.threads is not None and options.threads < 1:
         raise ValueError(f"--threads must be a whole number of at least 1, got {options.threads}")
     if options.force and "--resume" not in chosen and "--prune" not in chosen:

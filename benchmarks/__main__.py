@@ -50,8 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         groups = [known(name) for name in options.groups] or list(GROUPS)
         gpu = read_json(DOCS / GPU)
-        for file in [options.json] * bool(options.json) + [DOCS / PAGE] * (not options.groups):
-            require_writable(file)
+        if options.json:
+            require_writable(options.json)
+        if not options.groups:
+            require_writable(DOCS / PAGE)
     except ValueError as error:
         print(f"python -m benchmarks: error: {error}", file=sys.stderr)
         return 2

@@ -13,7 +13,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchmarks.measure import Plot, Row
-from components.commit import commit
+from viewer.commit import commit
 
 PACKAGES = ("numpy", "torch", "kfp", "gymnasium")
 HEADS = ("what", "measured", "limit, measured in the same run", "figure", "must", "aim", "reached")

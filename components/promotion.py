@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from components.champions import Lineage, Pointer, Weights, folder_name
-from components.commit import commit
 from components.configuration import Configuration
 from components.starting import champion_weights, pretrained_pair
 from models.checkpoint import load_world_model
 from models.comparison import Comparison, Measured, compare, measure
 from models.policy_checkpoint import load_policy
+from viewer.commit import commit
 from viewer.quantities import quantity, with_interval
 
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.commit import commit
 from components.configuration import Configuration
 from models.checkpoint import load_world_model
 from models.evaluation import evaluate
 from models.policy_checkpoint import load_policy
 from models.training import METRICS
+from viewer.commit import commit
 from viewer.filming import CONTEXT, film_of_model, film_of_policy, films_of_worst_dreams, films_of_worst_goals
 from viewer.films import gif
 from viewer.floor import beside_floor

@@ -64,7 +64,7 @@ def train_policy(
 def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldModel, dataset: Dataset) -> Phase:
     """Dreams from random observations to random targets, scored by how far they are from the target all along.
 
-    Of each timestep the last frame is scored: the others say the same, and would cost four times as much to imagine.
+    Of each timestep the last frame is scored: the others say the same, and would cost four times as much to decode.
     Where a dream starts, the policy has often been at work for some timesteps, without a gradient, and the state is
     filtered anew from what was dreamed: so it learns to stay, from states such as it is given when it steers, which
     differ a little from imagined ones. What is imagined of whole pixels is a mean that no frame looks like, of which a

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.commit import commit
 from pipelines.images import Images, built, require_digest
 from pipelines.light_kfp import import_kfp
 from pipelines.root import bucket_root
 from viewer.command_line import command_parser, stoppable
+from viewer.commit import commit
 
 # What imports kfp is imported where it is used, so that the command can choose how much of it comes along.
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from models.checkpoint import load_world
 from models.config import EvaluationConfig
 from models.dream_figures import dream_errors
 from models.process import prepare
-from viewer.command_line import command_parser, require_writable, stoppable
+from viewer.command_line import command_parser, make_folder, require_writable, stoppable
 from viewer.quantities import UNKNOWN, with_interval
 from viewer.score import score_folder
 from viewer.weights import load_weights, run_folder, weights_in
@@ -78,13 +78,11 @@ def main(arguments: list[str] | None = None) -> int:
     prepare()
     try:
         runs = [finished(run_folder(run)) for run in options.runs]
-        options.output.mkdir(parents=True, exist_ok=True)
+        make_folder(options.output)
         require_writable(options.output / CARD)
         seeds = [scored(run, EvaluationConfig(episodes=options.episodes)) for run in runs]
     except ValueError as error:
         parser.error(str(error))
-    except OSError as error:
-        parser.error(f"{options.output} cannot be made: {error.strerror}")
     chosen = min(range(len(seeds)), key=lambda i: seeds[i]["validation_px"])
     ship(runs[chosen], options.output)
     facts = {"commit": options.commit, "machine": options.machine or machine(), "how": options.how}

@@ -35,6 +35,14 @@ def require_writable(file: Path) -> None:
         file.unlink()
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, unless it is there. Raises a ValueError where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be made: {error.strerror}") from error
+
+
 def stoppable(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
     """`main`, a command's, which Ctrl-C ends with a line on stderr and the exit code 130, and without a traceback."""
 

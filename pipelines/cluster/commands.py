@@ -8,7 +8,6 @@ from contextlib import redirect_stdout
 from itertools import islice
 from pathlib import Path
 
-from components.commit import unchanged_commit
 from pipelines import compile
 from pipelines.cluster import pods, recurring, results, runs, versions
 from pipelines.cluster.connection import Where, connected
@@ -18,6 +17,7 @@ from pipelines.cluster.parameters import for_version, wanted
 from pipelines.cluster.tables import of_run, of_runs, watcher
 from pipelines.cluster.watch import watch
 from pipelines.root import bucket_root
+from viewer.commit import unchanged_commit
 
 SHOWN = 20  # runs in a list
 SUBMIT = "python -m pipelines.submit"

@@ -17,8 +17,8 @@ import pytest
 import yaml
 from tiny_run import PROJECT
 
-from components.commit import VARIABLE, commit
 from pipelines import images
+from viewer.commit import VARIABLE, commit
 
 DIGESTS = {name: f"sha256:{digit * 64}" for name, digit in (("cpu", "a"), ("gpu", "b"), ("base", "c"))}
 REGISTRY = "us-central1-docker.pkg.dev/my-dreams/dreamblock"
@@ -140,7 +140,7 @@ def test_docker_builds_and_pushes_both_and_the_lock_has_their_digests(checkout, 
         "gpu": f"{REGISTRY}/gpu@{DIGESTS['gpu']}",
     }
     monkeypatch.setattr(images, "LOCK", checkout.lock)
-    monkeypatch.setattr("components.commit.PROJECT", checkout.folder)
+    monkeypatch.setattr("viewer.commit.PROJECT", checkout.folder)
     monkeypatch.delenv(VARIABLE, raising=False)
     built = images.built()
     assert built

@@ -11,11 +11,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from components.commit import VARIABLE
 from components.component import NO_IMAGE
 from pipelines import images as pipelines_images
 from pipelines.compile import main
 from pipelines.write import validate
+from viewer.commit import VARIABLE
 
 PROJECT = Path(__file__).parents[2]
 CPU, GPU = (f"registry.example/{name}@sha256:{digit * 64}" for name, digit in (("cpu", "a"), ("gpu", "b")))

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from models.process import prepare
-from viewer.command_line import command_parser, stoppable
+from viewer.command_line import command_parser, make_folder, stoppable
 from viewer.learning.trainings import all_jobs, result_file, run_jobs
 from viewer.learning.variants import BY_NAME, FULL, TINY
 from viewer.learning.worst import worst_dreams
@@ -64,7 +64,7 @@ def train_variants(options: argparse.Namespace) -> int:
         if name not in BY_NAME:
             nearest = get_close_matches(name, BY_NAME, n=1, cutoff=0)[0]
             raise ValueError(f"there is no variant {name!r}, the nearest is {nearest!r}")
-    make_results(options.results)
+    make_folder(options.results)
     jobs = [job for job in all_jobs() if not options.variants or job.variant in options.variants]
     failed = 0
     done = sum(result_file(options.results, job).exists() for job in jobs)
@@ -84,21 +84,13 @@ def find_worst(options: argparse.Namespace) -> int:
     """Write what is found of the worst dreams beside the results."""
     from viewer.learning.page import WORST_FILE
 
-    make_results(options.results)
+    make_folder(options.results)
     model, _, world, _ = load_weights(PRETRAINED)
     file = options.results / WORST_FILE
     found = {"commit": pretrained_commit(), **worst_dreams(model, world)}
     file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {file}")
     return 0
-
-
-def make_results(folder: Path) -> None:
-    """Make the folder of the results, unless it is there. Raises a ValueError where it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"{folder} cannot be made: {error.strerror}") from error
 
 
 def write_page(options: argparse.Namespace) -> int:

@@ -55,10 +55,6 @@ def write(folder: Path, output: Path) -> None:
     curves = {name: curve(loss, World()) for name, loss in LOSSES.items()}
     drawn["loss"], drawn["slope"] = loss_plot(curves), slope_plot(curves)
     through = {run["world_model"] for _, runs in _runs(results, POLICY_BASELINE.learner) for run in runs}
-    codes = {
-        learner: {result["commit"] for job, result in results.items() if BY_NAME[job.variant].learner == learner}
-        for learner in (BASELINE.learner, POLICY_BASELINE.learner)
-    }
     ratios = model_ratios(results)
     drawn["ratios"] = ratio_plot(ratios)
     worst = json.loads((folder / WORST_FILE).read_text("utf-8")) if (folder / WORST_FILE).exists() else None
@@ -91,8 +87,8 @@ def write(folder: Path, output: Path) -> None:
         model_table=model_table(results),
         summary=summary(ratios),
         policy_table=policy_table(results),
-        model_commits=_commits(codes[BASELINE.learner]),
-        policy_commits=_commits(codes[POLICY_BASELINE.learner]),
+        model_commits=_commits(_codes(results, BASELINE.learner)),
+        policy_commits=_commits(_codes(results, POLICY_BASELINE.learner)),
         through=_commits(through),
         worst=worst_part(worst, name) if worst else "",
         longer=f"## Longer trainings\n{longer['text']}\n\n![Error against time]({name}-time.svg)\n" if longer else "",
@@ -257,6 +253,11 @@ def _grouped(learner: str) -> list[Variant]:
 
 def _named(variant: Variant) -> tuple[str, str]:
     return f"`{variant.name}`", f"{variant.group}: {variant.label}"
+
+
+def _codes(results: Results, learner: str) -> set[str]:
+    """The commits of the code that a learner's results were trained by."""
+    return {result["commit"] for job, result in results.items() if BY_NAME[job.variant].learner == learner}
 
 
 def _commits(commits: set[str]) -> str:

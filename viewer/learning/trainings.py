@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -29,6 +28,7 @@ from models.world_model import WorldModel
 from sim_core.episodes import random_episodes, random_goals
 from sim_core.raster import render
 from sim_core.world import World
+from viewer.commit import commit
 from viewer.learning.parts import replaced
 from viewer.learning.variants import BY_NAME, POLICY_BASELINE, SEEDS, VARIANTS, WORLD_MODEL, Lengths, Variant
 from viewer.weights import PRETRAINED, pretrained_commit
@@ -97,28 +97,13 @@ def run_job(job: Job, folder: Path, lengths: Lengths) -> None:
         "lengths": asdict(lengths),
         "cpu_seconds": round(time.process_time() - began, 1),
         "torch": torch.__version__,
-        "commit": commit_here(),
+        "commit": commit(),
         "figures": figures,
     }
     file = result_file(folder, job)
     incoming = file.with_suffix(".incoming")
     incoming.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     incoming.replace(file)
-
-
-def commit_here() -> str:
-    """The commit of this code, with "-dirty" behind it where it was changed since; "unknown" without git."""
-    try:
-        told = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=Path(__file__).parent,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return told.stdout.strip()
 
 
 def learn_world_model(variant: Variant, seed: int, lengths: Lengths, scratch: Path) -> dict[str, Any]:

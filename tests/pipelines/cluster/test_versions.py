@@ -5,9 +5,9 @@ import re
 import pytest
 import yaml
 
-from components.commit import VARIABLE
 from components.component import NO_IMAGE
 from pipelines.cluster import versions
+from viewer.commit import VARIABLE
 
 
 def test_a_first_upload_makes_the_pipeline_and_the_next_of_the_same_changes_nothing(cluster, submit, compiled):

@@ -1,18 +1,18 @@
-"""Which code a run says that it is of: python -m pytest tests/components/test_commit.py"""
+"""Which code a run says that it is of: python -m pytest tests/viewer/test_commit.py"""
 
 import subprocess
 
 import pytest
 
-import components.commit
-from components.commit import VARIABLE, commit, unchanged_commit
+import viewer.commit
+from viewer.commit import VARIABLE, commit, unchanged_commit
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder in the place of the project's, without what this machine's environment and git say."""
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(components.commit, "PROJECT", tmp_path)
+    monkeypatch.setattr(viewer.commit, "PROJECT", tmp_path)
     return tmp_path
 
 
@@ -44,7 +44,7 @@ def test_what_nothing_tells_is_unknown(inside, project, monkeypatch):
         git(project, "init", "-q")
     if inside == "the repository of somebody else":
         git(project, "init", "-q")
-        monkeypatch.setattr(components.commit, "PROJECT", project / "site-packages")
+        monkeypatch.setattr(viewer.commit, "PROJECT", project / "site-packages")
         (project / "site-packages").mkdir()
     assert (commit(), unchanged_commit()) == ("unknown", "")
 
