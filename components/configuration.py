@@ -44,6 +44,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "world_model_training.autoencoder_rate": 0.03,
         "world_model_training.dynamics_steps": 60000,
         "world_model_training.dynamics_batch": 1024,
+        "world_model_training.dynamics_rate": 0.02,
         "world_model_training.delta": 0.01,
         "world_model_training.lost": 0.1,
         "policy_training.steps": 6000,

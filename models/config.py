@@ -59,7 +59,7 @@ class WorldModelTraining:
     autoencoder_rate: float = 0.05  # Muon's learning rate
     dynamics_steps: int = 9000
     dynamics_batch: int = 256  # sequences
-    dynamics_rate: float = 0.02
+    dynamics_rate: float = 0.03
     horizons: tuple[int, ...] = (2, 4, 8)  # timesteps dreamed in the first tenth, until six tenths, and then
     decoder_steps: int = 1500  # of the autoencoder's batch and rate
     delta: float = 0.03  # latent error, in standard deviations, from which the loss grows like a logarithm

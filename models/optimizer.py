@@ -6,20 +6,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.muon import StackedMuon
+from models.muon import Muon
 
 ADAM_RATE = 2e-3  # for what is no matrix: biases, convolutions, the initial state
 WARM_UP = 100  # steps
 CLIP = 1.0  # greatest norm of the gradient
-NEWTON_SCHULZ = 3  # iterations of Muon
 
 
 class Optimizer:
-    """Two of torch's optimizers that step as one.
-
-    Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) gets in the same time to two thirds of the
-    error of AdamW alone; three Newton-Schulz steps do as well as its usual five.
-    """
+    """Two optimizers that step as one. Muon gets in the same time to two thirds of the error of AdamW alone."""
 
     def __init__(self, module: nn.Module, rate: float, steps: int, share: float = 1.0):
         self.parameters = [p for p in module.parameters() if p.requires_grad]
@@ -29,14 +24,9 @@ class Optimizer:
         self.steps, self.greatest = steps, (share * rate, share * ADAM_RATE)
         # Steps on a GPU are recorded and replayed: what changes from one to the next lies in its memory.
         muon_rate, adam_rate = self.rates = torch.zeros(2, device=device).unbind()
-        on_gpu = device.type == "cuda"
-        self.muon: StackedMuon | torch.optim.Muon = (
-            StackedMuon(matrices, muon_rate, NEWTON_SCHULZ)
-            if on_gpu
-            else torch.optim.Muon(matrices, lr=rate, weight_decay=0, ns_steps=NEWTON_SCHULZ)
-        )
-        self.adam = torch.optim.AdamW(rest, lr=adam_rate, weight_decay=0, fused=True, capturable=on_gpu)
-        self.muon.param_groups[0]["lr"] = muon_rate
+        muon = Muon(matrices, muon_rate)
+        adam = torch.optim.AdamW(rest, lr=adam_rate, weight_decay=0, fused=True, capturable=device.type == "cuda")
+        self.both: tuple[Muon | torch.optim.AdamW, ...] = (muon, adam)
 
     def clip(self) -> Float[Tensor, ""]:
         """Clip the gradients and return the norm that they had."""
@@ -51,8 +41,8 @@ class Optimizer:
 
     def apply(self) -> None:
         """Apply the gradients and forget them."""
-        self.muon.step()
-        self.adam.step()
+        for part in self.both:
+            part.step()
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -60,7 +50,7 @@ class Optimizer:
         """Everything that the optimizers remember, as tensors by name."""
         return {
             f"{i}.{j}.{name}": value
-            for i, part in enumerate((self.muon, self.adam))
+            for i, part in enumerate(self.both)
             for j, parameter in enumerate(part.param_groups[0]["params"])
             for name, value in part.state[parameter].items()
         }
@@ -69,7 +59,7 @@ class Optimizer:
         """Take up what `state` returned."""
         for name, value in state.items():
             i, j, key = name.split(".")
-            part = (self.muon, self.adam)[int(i)]
+            part = self.both[int(i)]
             parameter = part.param_groups[0]["params"][int(j)]
             remembered = part.state[parameter]
             if key in remembered:

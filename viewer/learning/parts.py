@@ -79,9 +79,9 @@ def dream_on_latents(
     return torch.stack(latents, 1), state
 
 
-def adamw(matrices: list[nn.Parameter], **_: Any) -> torch.optim.AdamW:
-    """In place of `torch.optim.Muon`, for whose rates it is no use: the variant has to set its own."""
-    return torch.optim.AdamW(matrices, weight_decay=0, fused=True)
+def adamw(matrices: list[nn.Parameter], rate: Float[Tensor, ""]) -> torch.optim.AdamW:
+    """In place of `models.muon.Muon`, for whose rates it is no use: the variant has to set its own."""
+    return torch.optim.AdamW(matrices, lr=rate, weight_decay=0, fused=True)
 
 
 def no_transport(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

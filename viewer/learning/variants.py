@@ -79,7 +79,7 @@ VARIANTS = (
         "Optimizer",
         "AdamW at 0.002 in place of Muon",
         training={"autoencoder_rate": 0.002, "dynamics_rate": 0.002},
-        parts={"torch.optim.Muon": parts.adamw},
+        parts={"models.optimizer.Muon": parts.adamw},
     ),
     _model("no-average", "Averaging", "the last weights, not averaged ones", training={"average": 0.0}),
     _model(
@@ -122,7 +122,7 @@ VARIANTS = (
         "Optimizer",
         "AdamW at 0.002 in place of Muon",
         training={"rate": 0.002},
-        parts={"torch.optim.Muon": parts.adamw},
+        parts={"models.optimizer.Muon": parts.adamw},
     ),
     _policy("no-average", "Averaging", "the last weights, not averaged ones", training={"average": 0.0}),
     _model("long", "Rollouts", "8 timesteps from the first step on", training={"horizons": (8, 8, 8)}),
@@ -142,7 +142,7 @@ VARIANTS = (
         "Optimizer",
         "AdamW at 0.005",
         training={"autoencoder_rate": 0.005, "dynamics_rate": 0.005},
-        parts={"torch.optim.Muon": parts.adamw},
+        parts={"models.optimizer.Muon": parts.adamw},
     ),
     _model("absolute", "Loss", "the error of latents itself", training={"delta": 1e6}),
     _model(
