@@ -24,6 +24,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from components.storage import folder
 from components.storage.errors import StorageError
 from components.storage.manifest import INCOMING, MANIFEST, Description, checksum, describe, parse, verified
+from components.storage.waiting import tell_of_retries
 
 DEADLINE = 120.0  # seconds that a request is tried again for
 TIMEOUT = (10.0, 60.0)  # seconds for a connection, and for any bytes of an answer
@@ -314,6 +315,7 @@ def _blob(uri: str) -> storage.Blob:
 @functools.cache
 def client() -> storage.Client:
     """The connection of this process, with the credentials that it finds the standard way."""
+    tell_of_retries()
     return storage.Client()
 
 

@@ -11,7 +11,7 @@ import pytest
 from storage_server import FAULTS, KINDS, LASTING
 
 from components import storage
-from components.storage import StorageError
+from components.storage import StorageError, waiting
 from components.storage import bucket as implementation
 
 FILES = {"frames.npy": 9_000_000, "forces.npy": 50_000, "world.json": 200}  # the first is sent in the resumable way
@@ -102,6 +102,16 @@ def test_what_lasts_is_said_in_one_sentence(
     monkeypatch.setattr(implementation, "DEADLINE", 0.5)
     sentence = survives(server, bucket, work, artifact, tmp_path, fault, kind, 1)
     assert re.search(SENTENCES[fault], sentence)
+
+
+def test_one_is_told_that_a_storage_is_waited_for(server, bucket, impatient, monkeypatch, capfd):
+    monkeypatch.setattr(implementation, "DEADLINE", 1.0)
+    monkeypatch.setattr(waiting, "AFTER", 0.5)
+    server.inject("down", "download")
+    with pytest.raises(StorageError):
+        storage.read_text(f"{bucket}/run.json")
+    server.inject()
+    assert capfd.readouterr().err.count("the storage does not answer, and is asked again: ") == 1
 
 
 @pytest.mark.long
