@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.muon import LENGTH, MOMENTUM, QUINTICS, Muon, orthogonal
+from models.muon import MOMENTUM, QUINTICS, Muon, orthogonal
 
 SHAPES = ((7, 40), (64, 12), (16, 16), (12, 30), (1, 9))  # wide, tall, square, and two whose shorter sides are alike
 RATE = 0.02
@@ -16,6 +16,13 @@ def matrices():
     return [nn.Parameter(torch.randn(shape)) for shape in SHAPES]
 
 
+def curve(values):
+    """Of singular values what they become."""
+    for a, b, c in QUINTICS:
+        values = a * values + b * values**3 + c * values**5
+    return values
+
+
 def expected_change(momentum, gradient):
     """The change of a matrix, by way of singular values."""
     nesterov = (MOMENTUM * momentum + (1 - MOMENTUM) * gradient).double()
@@ -23,11 +30,9 @@ def expected_change(momentum, gradient):
     scale = (flat @ flat.T).abs().sum(1, keepdim=True).rsqrt()
     left, values, right = torch.linalg.svd(scale * flat, full_matrices=False)
     assert values.max() <= 1 + 1e-9
-    for a, b, c in QUINTICS:
-        values = a * values + b * values**3 + c * values**5
-    step = (left * values) @ right
+    step = (left * curve(values)) @ right
     longer = max(1, gradient.shape[0] / gradient.shape[1]) ** 0.5
-    return -RATE * LENGTH * longer * (step if flat is nesterov else step.T)
+    return -RATE * longer * (step if flat is nesterov else step.T)
 
 
 def test_each_matrix_goes_along_the_polar_factor_of_its_momentum(matrices):
@@ -63,6 +68,12 @@ def test_a_matrix_without_a_gradient_stays(matrices):
     before = [matrix.detach().clone() for matrix in matrices]
     Muon(matrices, torch.tensor(RATE)).step()
     assert all(map(torch.equal, matrices, before))
+
+
+def test_singular_values_down_to_a_twentieth_come_out_about_alike():
+    after = curve(torch.linspace(0.05, 1, 1000))
+    assert after.min() > 0.78
+    assert after.max() < 1.22
 
 
 def test_directions_that_gradients_hardly_take_count_about_as_much_as_the_others():
