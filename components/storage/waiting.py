@@ -11,10 +11,9 @@ AGAIN = 30.0  # seconds until the same is said again, and without a request trie
 def tell_of_retries() -> None:
     """Let whoever waits for a storage know. May be called again."""
     log = logging.getLogger("google.api_core.retry")  # at the level DEBUG it tells of each
-    if not any(isinstance(handler, _Teller) for handler in log.handlers):
-        log.setLevel(logging.DEBUG)
-        log.propagate = False
-        log.addHandler(_Teller())
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    log.addHandler(_TELLER)
 
 
 class _Teller(logging.Handler):
@@ -33,3 +32,6 @@ class _Teller(logging.Handler):
             self.told = now
             cause = record.getMessage().removeprefix("Retrying due to ").rpartition(", sleeping")[0]
             print(f"  the storage does not answer, and is asked again: {cause}", file=sys.stderr, flush=True)
+
+
+_TELLER = _Teller()  # one, which a logger takes but once
