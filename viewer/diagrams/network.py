@@ -19,6 +19,7 @@ def network_diagram(traced: Traced) -> str:
     observing, imagining, axis = f"{core}.observing", f"{core}.imagining", f"{decoder}.axes.0"
     latent, path = made[encoder], made[observing]
     force = given["model.core.imagining"][0] - path[0]
+    (features,), side = given[f"{encoder}.linear"], given[encoder][-1] + KERNEL - 1
     axes = sum(f"{decoder}.axes.{i}" in made for i in range(9))
     rows = [
         (
@@ -27,8 +28,8 @@ def network_diagram(traced: Traced) -> str:
             [
                 images(given[encoder], "observation"),
                 operation(f"convolution {KERNEL} × {KERNEL}", "no negative weights"),
-                images(made[f"{encoder}.convolution"], "maps", moving=False),
-                operation("expected x, y", "of each"),
+                images((features // 2, side, side), "maps", moving=False),
+                operation("expected x, y", "of each, by sums"),
                 vector(given[f"{encoder}.linear"], "features", "image"),
                 operation("linear"),
                 vector(latent, "latent", "latent"),
