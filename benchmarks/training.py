@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.measure import Row, paired
 from components.configuration import resolve
 from models.dataset import Dataset, write_shard
+from models.encoder import SMALL, Encoder
 from models.phase import Phase
 from models.policy import Policy
 from models.steps import Steps
@@ -32,17 +35,19 @@ def rows() -> Iterator[Row]:
     """The phases of the preset laptop: a whole step, from the draw to the averaged weights, over its products alone."""
     with TemporaryDirectory() as scratch:
         for name, phase in phases(Path(scratch)):
-            yield beside_products(name, phase)
+            yield beside_products(f"{name}, one core", phase, products_of)
+            if phase.name == "autoencoder":
+                yield beside_products("the same, with the encoder's maps in its limit", phase, products_with_maps)
 
 
-def beside_products(name: str, phase: Phase) -> Row:
+def beside_products(name: str, phase: Phase, record: Callable[[Phase, int], list[Callable[[], Any]]]) -> Row:
     steps = Steps(phase)
     chosen = [phase.steps * i // STEPS for i in range(STEPS)]
-    products = [product for step in chosen for product in products_of(phase, step)]
+    products = [product for step in chosen for product in record(phase, step)]
     timed = paired(lambda: take(steps, chosen), lambda: run(products), clock=time.thread_time)
     mine, theirs = timed.measured / STEPS, timed.limit / STEPS
     return Row(
-        f"{name}, one core",
+        name,
         f"{mine * 1e3:.1f} ms a step, {phase.batch / mine:,.0f} samples/CPU-s",
         f"{len(products) / STEPS:.0f} matrix products and convolutions a step, alone: {theirs * 1e3:.1f} ms",
         timed.share,
@@ -96,3 +101,18 @@ def products_of(phase: Phase, step: int) -> list[Callable[[], Any]]:
         loss, _ = phase.loss(phase.draw(step))
         loss.backward()
     return recorder.products
+
+
+def products_with_maps(phase: Phase, step: int) -> list[Callable[[], Any]]:
+    """The same of a step whose encoder makes its maps."""
+    with patch.object(Encoder, "forward", encode_by_maps):
+        return products_of(phase, step)
+
+
+def encode_by_maps(encoder: Encoder, observation: Tensor) -> Tensor:
+    """What `Encoder` computes, as it would be written down without a thought of what that costs."""
+    maps = F.conv2d(observation, encoder.convolution.weight.abs(), padding=encoder.convolution.padding)
+    half = maps.shape[-1] / observation.shape[-1]
+    coordinates = torch.linspace(-half, half, maps.shape[-1])
+    mass = maps.sum((-1, -2)) + SMALL
+    return encoder.linear(torch.cat([maps.sum(-2) @ coordinates / mass, maps.sum(-1) @ coordinates / mass], 1))

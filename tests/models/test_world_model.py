@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
 
+from benchmarks.training import encode_by_maps
 from models.config import WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset
-from models.encoder import SMALL
 from models.train_world_model import autoencoder_phase, dynamics_phase, encode_dataset
 from models.world_model import WorldModel
 from sim_core.episodes import random_episodes
@@ -107,18 +106,15 @@ def test_latents_are_linear_in_where_the_block_is_whatever_the_encoder_has_learn
     assert residual.abs().max() < 1e-5 * latents.std()
 
 
-def test_the_encoder_reads_the_expected_coordinates_of_a_convolution_s_maps(model):
-    """Which it never makes: they are made here."""
-    encoder, size = model.encoder, model.config.size
+def test_the_encoder_reads_the_expected_coordinates_of_its_maps_though_it_never_makes_them(model):
+    weight, size = model.encoder.convolution.weight, model.config.size
     frames = torch.rand(5, model.config.frames, size, size).where(torch.rand(5, 1, size, size) > 0.9, 0)
     frames[0] = 0
-    weight = encoder.convolution.weight
-    maps = F.conv2d(frames, weight.abs(), padding=weight.shape[-1] - 1)
-    coordinates = torch.linspace(-maps.shape[-1] / size, maps.shape[-1] / size, maps.shape[-1])
-    mass = maps.sum((-1, -2)) + SMALL
-    expected = encoder.linear(torch.cat([maps.sum(-2) @ coordinates / mass, maps.sum(-1) @ coordinates / mass], 1))
-    torch.testing.assert_close(encoder(frames), expected)
-    gradients = (torch.autograd.grad(latents.square().sum(), weight)[0] for latents in (encoder(frames), expected))
+    expected = encode_by_maps(model.encoder, frames)
+    torch.testing.assert_close(model.encoder(frames), expected)
+    gradients = (
+        torch.autograd.grad(latents.square().sum(), weight)[0] for latents in (model.encoder(frames), expected)
+    )
     torch.testing.assert_close(*gradients)
 
 

@@ -21,6 +21,7 @@ from viewer.plots import standalone
 from viewer.quantities import UNKNOWN, quantity, rounded
 
 WORST_FILE, TIME_FILE = "worst.json", "training-time.json"
+LONGER_FILE = "longer-trainings.md"  # what is told beside the curve of TIME_FILE, by hand
 SOON = 2  # frames after a contact in which a dream leaves the truth because of it
 PULLS = (2, 6, 12)  # px of displacement in the table of losses
 
@@ -91,11 +92,17 @@ def write(folder: Path, output: Path) -> None:
         policy_commits=_commits(_codes(results, POLICY_BASELINE.learner)),
         through=_commits(through),
         worst=worst_part(worst, name) if worst else "",
-        longer=f"## Longer trainings\n{longer['text']}\n\n![Error against time]({name}-time.svg)\n" if longer else "",
+        longer=longer_part(folder, name) if longer else "",
     )
     output.write_text(text, encoding="utf-8")
     for figure, svg in drawn.items():
         output.with_name(f"{name}-{figure}.svg").write_text(standalone(svg), encoding="utf-8")
+
+
+def longer_part(folder: Path, name: str) -> str:
+    """The section on trainings that took longer than those of the variants."""
+    told = (folder / LONGER_FILE).read_text("utf-8").strip()
+    return f"## Longer trainings\n{told}\n\n![Error against time]({name}-time.svg)\n"
 
 
 def load_results(folder: Path) -> Results:

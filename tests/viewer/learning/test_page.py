@@ -96,8 +96,8 @@ def test_what_is_not_there_yet_is_no_section(results):
 
 def test_longer_trainings_have_a_section_of_their_own_once_there_are_any(results, tmp_path):
     run = {"name": "seed 0", "x": [60, 120], "h10_px": [1.2, 0.9]}
-    found = {"text": "On a GPU.", "x": "seconds", "runs": [run]}
-    (results / "training-time.json").write_text(json.dumps(found))
+    (results / "training-time.json").write_text(json.dumps({"x": "seconds", "runs": [run]}))
+    (results / "longer-trainings.md").write_text("On a GPU.\n")
     assert "## Longer trainings\nOn a GPU.\n" in written(results)
     assert "seed 0 0.90 px" in (tmp_path / "learning-time.svg").read_text()
 
