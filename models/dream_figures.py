@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from models.eye import centroid
 from models.precision import precision
 from models.statistics import bootstrap_means, worst
 from models.world_model import WorldModel
@@ -14,7 +15,6 @@ from sim_core.episodes import Episodes, random_episodes
 from sim_core.raster import render, rendered_centre
 from sim_core.world import World
 
-VISIBLE = 0.1  # pixel values up to here are background to the centroid
 SOLID = 0.5  # above it a pixel belongs to the block, for the overlap
 # Episodes at a time, as many as stay near the processor: many to dream, which is latents only, fewer to encode, few to
 # look at.
@@ -135,11 +135,7 @@ def centroid_error(
     frames: Float[Tensor, "*#batch h w"], centres: Float[Tensor, "*#batch 2"]
 ) -> Float[Tensor, "*#batch"]:
     """Distance (px) of the centroid of what is visible from the true centre; half the diagonal where nothing is."""
-    visible = torch.relu(frames - VISIBLE)
-    columns, rows = visible.sum(-2), visible.sum(-1)
-    pixels = torch.arange(frames.shape[-1]) + 0.5
-    centroid = torch.stack([columns @ pixels, rows @ pixels], -1) / rows.sum(-1)[..., None]  # 0 / 0 where nothing is
-    return (centroid - centres).norm(dim=-1).nan_to_num(nan=frames.shape[-1] / 2**0.5)
+    return (centroid(frames) - centres).norm(dim=-1).nan_to_num(nan=frames.shape[-1] / 2**0.5)
 
 
 def overlap(frames: Float[Tensor, "*batch h w"], truth: Float[Tensor, "*batch h w"]) -> Float[Tensor, "*batch"]:

@@ -68,8 +68,8 @@ def test_a_perfect_dream_of_coverage_frames_scores_what_true_frames_do_at_every_
     # The metric reads .048 px on true frames, for it takes .1 off the covered share of every pixel.
     assert dream["centroid_error_px"]["mean"] == pytest.approx([0.048] * HORIZON, abs=0.003)
     assert dream["iou"] == pytest.approx([1] * HORIZON, abs=1e-3)
-    # At later horizons that is as little as the exact simulator makes of almost no noise.
-    assert dream["precision_px"][-1] < 0.005 < dream["precision_px"][0]
+    # The exact simulator's frames read as much: it would have to be started with less than the least noise.
+    assert all(precision is None or precision < 0.003 for precision in dream["precision_px"])
 
 
 def test_a_perfect_dream_of_whole_pixel_frames_has_no_error_and_no_precision():

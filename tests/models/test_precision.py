@@ -5,9 +5,12 @@ python -m pytest tests/models/test_precision.py
 
 import numpy as np
 import pytest
+import torch
 
+from models.eye import centroid, seen_centre
 from models.precision import noisy_errors, precision
 from sim_core.episodes import random_episodes
+from sim_core.raster import render
 from sim_core.world import World
 
 WORLD, CONTEXT = World(), 2
@@ -23,15 +26,22 @@ def test_the_exact_simulator_started_with_noise_has_that_noise_as_its_precision_
     (error,) = noisy_errors(np.array([sigma]), episodes, CONTEXT, WORLD, seed=1)
     found = precision(error, episodes, CONTEXT, WORLD)
     assert len(found) == 15
-    np.testing.assert_allclose(found[:3], sigma, rtol=0.1)
+    np.testing.assert_allclose(found[:3], sigma, rtol=0.1 if sigma > 0.01 else 0.25)  # beside .05 px of the eye's own
     np.testing.assert_allclose(found, sigma, rtol=0.4)  # few episodes, and chaos
 
 
-def test_noisy_errors_are_those_of_the_fact_sheet():
+def test_noisy_errors_are_those_of_the_fact_sheet_and_the_eye_s():
     """4000 episodes there: .02 px and .01 px/frame are off by .04, .09, .31 and 1.08 px at horizons 1, 2, 5 and 10."""
     episodes = random_episodes("evaluation", range(1000), 10, WORLD)
     (error,) = noisy_errors(np.array([0.02]), episodes, 1, WORLD)
-    np.testing.assert_allclose(error[[0, 1, 4, 9]], [0.04, 0.09, 0.31, 1.08], rtol=0.2)
+    np.testing.assert_allclose(error[[0, 1, 4, 9]], [np.hypot(0.04, 0.048), 0.09, 0.31, 1.08], rtol=0.2)
+
+
+def test_a_block_is_seen_where_the_centroid_of_its_frame_is():
+    position = np.random.default_rng(0).uniform(WORLD.low, WORLD.high, (500, 2))
+    position[:2] = WORLD.low, WORLD.high
+    seen = centroid(torch.from_numpy(render(position, WORLD))).numpy()
+    np.testing.assert_allclose(seen_centre(position, WORLD), seen, atol=0.01)
 
 
 def test_what_no_noise_of_the_ladder_explains_has_no_precision(episodes):
