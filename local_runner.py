@@ -189,6 +189,7 @@ def run(options: argparse.Namespace) -> int:
         KeyboardInterrupt: it was stopped before there was a run. One that is stopped later says how to go on.
     """
     from components import storage
+    from models.threads import number_of_threads
     from pipelines.light_kfp import import_kfp
 
     root = absolute(options.root)
@@ -324,13 +325,6 @@ def from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     parameters = {name: value for name, value in given.items() if value is not None}
     parameters |= {name: parse_parameter(spec, name, text) for name, text in named(options.assignments)}
     return spec, check_parameters(spec, parameters)
-
-
-def number_of_threads() -> int:
-    text = os.environ["OMP_NUM_THREADS"]
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"OMP_NUM_THREADS must be a whole number of at least 1, got {text!r}")
-    return int(text)
 
 
 def absolute(root: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from components.champions import Lineage, Pointer, Weights, folder_name
 from components.configuration import Configuration
 from components.starting import champion_weights, pretrained_pair
-from models.checkpoint import load_world_model
+from models.checkpoint import described, load_world_model
 from models.comparison import Comparison, Measured, compare, measure
+from models.config import WorldModelConfig
 from models.policy_checkpoint import load_policy
 from viewer.commit import commit
 from viewer.quantities import quantity, with_interval
@@ -41,8 +42,9 @@ class Verdict:
 def judge(lineage: Lineage, run_id: str, config: Configuration, weights: Weights, evaluation: Path) -> Verdict:
     """Make the weights of a run the champion of a lineage if they beat it, and say what came of it.
 
-    As long as there is no champion they have to beat the pretrained weights of their world; the first where there are
-    none are the champion. Where another run has been promoted while this one was judged, it is judged anew.
+    As long as there is no champion they have to beat the pretrained weights of their world and world model, from which
+    the run began; the first where there are none are the champion. Where another run has been promoted while this one
+    was judged, it is judged anew.
 
     Args:
         weights, evaluation: the run's artifacts.
@@ -79,10 +81,15 @@ def _rival(lineage: Lineage, pointer: Pointer, config: Configuration) -> Iterato
     with tempfile.TemporaryDirectory() as scratch:
         if pointer.champion:
             yield pointer.champion, champion_weights(lineage, pointer.champion, config.world, Path(scratch))
-        elif pretrained := pretrained_pair(config.world):
+        elif (pretrained := pretrained_pair(config.world)) and _began_from(pretrained[1], config):
             yield pretrained
         else:
             yield "", None
+
+
+def _began_from(weights: Weights, config: Configuration) -> bool:
+    """Whether a run of the configuration begins from the weights: others it would have to beat from nothing."""
+    return described(weights.world_model, "world_model", WorldModelConfig) == config.world_model
 
 
 def _measured(weights: Weights, config: Configuration) -> Measured:

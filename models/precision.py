@@ -1,7 +1,7 @@
 """How precise a dream is: the noise in the start from which the exact simulator is as wrong.
 
-The world is chaotic, so that an error alone says little of the model that made it. Both are looked at with the same eye,
-to which a perfect frame is wrong by .05 px too.
+The world is chaotic, so that an error alone says little of the model that made it. Both are looked at with the same
+eye, to which a perfect frame is wrong by .05 px too.
 """
 
 import numpy as np
@@ -37,9 +37,11 @@ def precision(
 def noisy_errors(
     sigmas: Float[np.ndarray, " sigmas"], episodes: Episodes, context: int, world: World, seed: int = 0
 ) -> Float64[np.ndarray, "sigmas horizon"]:
-    """Mean error (px) by horizon of the exact simulator's frames, started from the true state at the end of the context plus
-    Gaussian noise of sigma px and sigma / 2 px/frame; a start beyond a wall is moved onto it. It is the same noise for
-    every sigma, only larger."""
+    """Mean error (px) by horizon of the exact simulator's frames.
+
+    It is started from the true state at the end of the context plus Gaussian noise of sigma px and sigma / 2 px/frame;
+    a start beyond a wall is moved onto it. It is the same noise for every sigma, only larger.
+    """
     position, velocity = episodes.positions[:, context - 1, -1], episodes.velocities[:, context - 1, -1]
     forces, truth = episodes.forces[:, context:], episodes.positions[:, context:]
     noise = np.random.default_rng(seed).standard_normal((2, DRAWS, *position.shape))

@@ -2,12 +2,13 @@
 
 import copy
 import ctypes
-import os
 import sys
 from typing import TypeVar
 
 import torch
 from torch import nn
+
+from models.threads import number_of_threads
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -21,8 +22,11 @@ def prepare() -> None:
     On busy machines two threads ran 20 to 40 times slower than one, and results are bit-exact for a number of threads
     and a type of processor: which kernels are taken depends on both.
     With the kernel clearing fresh pages for every large tensor, a training step takes up to twice as long.
+
+    Raises:
+        ValueError: OMP_NUM_THREADS is not a number of threads.
     """
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.set_num_threads(number_of_threads())
     processor = torch.cpu.get_capabilities()
     on_gpu = device_here().type == "cuda"  # where "medium" is TF32, and would round what dreams are computed of
     if processor["architecture"] == "x86_64" and not processor["amx_bf16"] and not on_gpu:

@@ -36,8 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     from viewer.demo import demo
     from viewer.weights import load_weights
 
-    prepare()
     try:
+        prepare()
         model, policy, world, found = load_weights(options.run)
         require_writable(options.output)
         page = demo(model, policy, world, "/".join(found.parts[-2:]))

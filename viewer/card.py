@@ -48,9 +48,9 @@ LIMITS = """\
 DREAM_ROWS = (
     ("dream after 3 observations", "audit", 3, "centroid_error_px", (1, 5, 10, 25)),
     ("its precision", "audit", 3, "precision_px", (5, 10, 25)),
-    ("its ratio to the Bayes floor", "audit", 3, "bayes_ratio", (1, 5, 10)),
+    ("its ratio to the Bayes floor, root mean squares", "audit", 3, "bayes_ratio", (1, 5, 10)),
     ("dream as the original's, after 1", "as_the_original", 1, "centroid_error_px", (1, 5, 10)),
-    ("its ratio to the Bayes floor", "as_the_original", 1, "bayes_ratio", (1, 5, 10)),
+    ("its ratio to the Bayes floor, root mean squares", "as_the_original", 1, "bayes_ratio", (1, 5, 10)),
 )
 GOAL_ROWS = (
     ("settled", "settled", "%"),
@@ -75,8 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--how", help="the weights were made, where it was not by one command alone")
     parser.add_argument("--episodes", type=int, default=1000, help="audit episodes to score, by default 1000")
     options = parser.parse_args(arguments)
-    prepare()
     try:
+        prepare()
         runs = [finished(run_folder(run)) for run in options.runs]
         make_folder(options.output)
         require_writable(options.output / CARD)

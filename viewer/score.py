@@ -1,7 +1,7 @@
 """Weights on the frozen benchmark, beside the original: python -m viewer.score [WEIGHTS ...] -o docs/score.md"""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -67,19 +67,33 @@ def main(arguments: list[str] | None = None) -> int:
         help="the page, by default docs/score.md",
     )
     options = parser.parse_args(arguments)
-    prepare()
     folders = options.weights or sorted(path.parent for path in PRETRAINED.parent.glob("*/world_model"))
     try:
+        prepare()
         if not folders:
             raise ValueError(f"there are no weights in {PRETRAINED.parent}/; name a run's folder")
         config = EvaluationConfig(episodes=options.episodes)
         require_writable(options.output)
-        scores = {folder.name: score_folder(folder, config) for folder in folders}
+        named = by_name(folders)
+        scores = {name: score_folder(folder, config) for name, folder in named.items()}
     except ValueError as error:
         parser.error(str(error))
     options.output.write_text(document(scores, options.output.parent), encoding="utf-8")
     print(f"wrote {options.output}")
     return 0
+
+
+def by_name(folders: Sequence[Path]) -> dict[str, Path]:
+    """Weights by what the page calls them. Raises a ValueError for two of one name."""
+    named: dict[str, Path] = {}
+    for folder in folders:
+        name = folder.resolve().name
+        if name in named:
+            raise ValueError(
+                f"two of the weights are called {name!r}, {named[name]} and {folder}: score each by itself"
+            )
+        named[name] = folder
+    return named
 
 
 def score_folder(folder: Path, config: EvaluationConfig) -> dict[str, Any]:
@@ -147,7 +161,7 @@ def dream_part(dream: Mapping[str, Any], figure: str, folder: Path) -> str:
     known = {**dream, **dream["centroid_error_px"]}
     places = [dream["horizon"].index(horizon) for horizon in HORIZONS if horizon in dream["horizon"]]
     rows = []
-    for key, label, _ in (*DREAM_FIGURES, ("bayes_ratio", "over the Bayes floor", "")):
+    for key, label, _ in (*DREAM_FIGURES, ("bayes_ratio", "over the Bayes floor, root mean squares", "")):
         if key in known:
             intervals = dream["intervals"].get(key) or [None] * len(dream["horizon"])
             rows.append([label, *(with_interval(known[key][place], intervals[place]) for place in places)])

@@ -142,12 +142,15 @@ def test_a_champion_is_whole_with_weights_figures_and_where_it_is_from(root, lea
             assert (folder / f"{part}.{name}").read_bytes() == (source / name).read_bytes()
 
 
-def test_the_pretrained_weights_are_to_be_beaten_as_long_as_there_is_no_champion(tmp_path, learned, monkeypatch):
-    weights, _ = learned("shipped", 11)
+def put_pretrained(folder, weights):
     for part, source in weights._asdict().items():
-        place = tmp_path / "pretrained" / "coverage" / part
+        place = folder / "pretrained" / "coverage" / part
         place.parent.mkdir(parents=True, exist_ok=True)
         source.rename(place)
+
+
+def test_the_pretrained_weights_are_to_be_beaten_as_long_as_there_is_no_champion(tmp_path, learned, monkeypatch):
+    put_pretrained(tmp_path, learned("shipped", 11)[0])
     root = str(tmp_path / "root")
     assert promote(root, "worse", learned("worse", 13)).said.startswith(
         "nightly: pretrained/coverage is not beaten. Compared with it, worse settles after 1"
@@ -155,6 +158,14 @@ def test_the_pretrained_weights_are_to_be_beaten_as_long_as_there_is_no_champion
     assert champion(root) == ""
     assert promote(root, "better", learned("better", 9)).promoted
     assert champion(root).startswith("0001-better-")
+
+
+def test_pretrained_weights_that_a_run_could_not_begin_from_need_not_be_beaten(tmp_path, learned):
+    """A laptop's first run would never beat those of a GPU, so that no run would begin from another's weights."""
+    put_pretrained(tmp_path, learned("shipped", 9)[0])
+    described = tmp_path / "pretrained" / "coverage" / "world_model" / "model.json"
+    described.write_text(described.read_text().replace('"lstm": 2', '"lstm": 4'))
+    assert promote(str(tmp_path / "root"), "slower", learned("slower", 11)).said.endswith("There was none to beat.")
 
 
 # Two at once
@@ -258,10 +269,7 @@ def test_without_a_champion_a_run_begins_from_the_pretrained_weights_else_from_n
     said, paths = begun(root, tmp_path)
     assert said == "nothing"
     assert [path.name for path in paths.policy.iterdir() if path.name != storage.MANIFEST] == ["start.json"]
-    for part, source in learned("shipped", 11)[0]._asdict().items():
-        place = tmp_path / "pretrained" / "coverage" / part
-        place.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(place)
+    put_pretrained(tmp_path, learned("shipped", 11)[0])
     said, paths = begun(root, tmp_path)
     assert said == "pretrained/coverage"
     assert load_world_model(paths.world_model).config == CONFIG.world_model

@@ -33,6 +33,14 @@ def test_ctrl_c_costs_a_line_and_exit_code_130(command, monkeypatch, capsys):
     assert capsys.readouterr() == ("", "\nstopped by Ctrl-C\n")
 
 
+@pytest.mark.parametrize("command", ["viewer.__main__", "viewer.score", "viewer.learning.__main__"])
+def test_a_number_of_threads_that_is_none_is_told_in_a_sentence(command, monkeypatch, capsys):
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    monkeypatch.setattr(sys, "argv", [command, *(["worst"] if "learning" in command else [])])
+    assert run(command, monkeypatch) == 2
+    assert "OMP_NUM_THREADS must be a whole number of at least 1, got 'many'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_examples_and_a_text_for_each_option(command, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [command, "--help"])

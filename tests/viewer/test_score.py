@@ -42,6 +42,10 @@ def test_the_page_has_both_rasters_beside_the_original_and_the_same_numbers_agai
         (["nowhere", "-o", "score.md"], "there is no folder nowhere"),
         (["--episodes", "0"], "episodes must be a whole number of at least 1"),
         (["--episodes", "many"], "invalid int value: 'many'"),
+        (
+            ["pretrained/pixel", "./pretrained/pixel", "-o", "score.md"],
+            "two of the weights are called 'pixel', pretrained/pixel and",
+        ),
         (["-o", "nowhere/score.md"], "nowhere/score.md cannot be written: No such file or directory"),
     ],
 )

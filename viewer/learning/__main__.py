@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
             "--results", metavar="FOLDER", type=Path, default=RESULTS, help=f"of the results, by default {RESULTS}"
         )
     options = parser.parse_args(arguments)
-    prepare()
     try:
+        prepare()
         return {"train": train_variants, "worst": find_worst, "write": write_page}[options.verb](options)
     except ValueError as error:
         parser.error(str(error))

@@ -126,6 +126,7 @@ def test_the_dream_drifts_from_reality_until_it_is_synced_again(open_page, train
     press(page, "Stop")
     press(page, "Re-sync the dream")
     assert page.inner_text("[data-part=dreamed]") == "0 timesteps"
+    assert look(page, "Array.from(player.play.apart)") == [0] * 4
     look(page, "[1, 2].forEach(() => player.play.step([0, 0]))")
     assert max(look(page, "Array.from(player.play.apart)")) < 1
     press(page, "Start")
@@ -180,6 +181,9 @@ def test_the_block_follows_the_pointer_that_pushes(open_page, trained_page, stee
     page.mouse.move(*place(page, 10, 22))
     page.mouse.down()
     wait_until(page, f"{away_from(10, 22, where)} < 1.5")
+    page.locator(FIELD).dispatch_event("pointerup", {"pointerId": 9, "isPrimary": False})  # a palm that was lifted
+    page.mouse.move(*place(page, 22, 10))
+    wait_until(page, f"{away_from(22, 10, where)} < 1.5")
     page.mouse.up()
     wait_until(page, "player.play.force.every((part) => part === 0)")
 

@@ -85,7 +85,8 @@ function listenToPointer(field, brush, { target, push, choices, act }) {
     stroke.last = at;
     act.target();
   });
-  const end = () => {
+  const end = (event) => {
+    if (!event.isPrimary) return;
     stroke = null;
     push.pointer = null;
   };

@@ -84,7 +84,7 @@ class Play {
 
   compare() {
     this.dream.forEach((frame, i) => {
-      this.apart[i] = distance(centroid(frame, this.world), this.centres[i], this.world);
+      this.apart[i] = distance(centroid(frame, this.world), centroid(this.reality[i], this.world), this.world);
     });
   }
 }
