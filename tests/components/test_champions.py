@@ -142,6 +142,13 @@ def test_a_champion_is_whole_with_weights_figures_and_where_it_is_from(root, lea
             assert (folder / f"{part}.{name}").read_bytes() == (source / name).read_bytes()
 
 
+def test_what_a_desktop_leaves_beside_the_weights_gets_into_no_champion(root, learned, tmp_path):
+    made = learned("first", 12)
+    (made[0].policy / ".DS_Store").write_text("icons")
+    promote(root, "first", made)
+    assert not any("DS_Store" in name for name in storage.children(storage.join(lineage(root).uri, champion(root))))
+
+
 def test_the_pretrained_weights_are_to_be_beaten_as_long_as_there_is_no_champion(tmp_path, learned, monkeypatch):
     weights, _ = learned("shipped", 11)
     for part, source in weights._asdict().items():
