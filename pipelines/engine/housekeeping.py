@@ -73,7 +73,8 @@ class Run:
 
 def runs(root: str) -> list[Run]:
     """All runs below a root, by pipeline and begin."""
-    found = [run for pipeline in storage.children(root) for run in runs_of(storage.join(root, pipeline))]
+    pipelines = [storage.join(root, name) for name in storage.children(root)]
+    found = [run for pipeline in pipelines if _may_be_read(pipeline) for run in runs_of(pipeline)]
     return sorted(found, key=lambda run: (run.pipeline, run.record.started if run.record else "", run.run_id))
 
 
@@ -143,6 +144,15 @@ def runs_of(pipeline: str) -> Iterator[Run]:
     """The runs of the pipeline at a URI."""
     for run_id in attempts.run_ids(pipeline):
         yield Run(storage.join(pipeline, run_id))
+
+
+def _may_be_read(pipeline: str) -> bool:
+    """Beside the pipelines there may be what is none of ours: a disk has its lost+found."""
+    try:
+        storage.children(pipeline)
+    except PermissionError:
+        return False
+    return True
 
 
 def _named(name: str, every: Sequence[Run], root: str) -> Run:
