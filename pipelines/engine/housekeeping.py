@@ -10,6 +10,8 @@ from components import storage
 from pipelines.engine import attempts, outcomes
 from pipelines.engine.record import FILE, RunRecord, read_record
 
+START_FROM = "start_from"  # the parameter that names a run
+
 
 @dataclass(frozen=True)
 class Run:
@@ -67,7 +69,7 @@ class Run:
         if self.record is None or self.has(other.uri):
             return self.has(other.uri)
         taken = {task.cached_from for task in self.record.tasks} if self.pipeline == other.pipeline else set()
-        begins_there = self.record.state != "SUCCEEDED" and other.run_id in map(str, self.record.parameters.values())
+        begins_there = self.record.state != "SUCCEEDED" and other.run_id == self.record.parameters.get(START_FROM)
         return other.run_id in taken or begins_there
 
 

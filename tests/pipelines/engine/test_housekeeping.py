@@ -150,6 +150,13 @@ def test_what_a_resumable_run_needs_stays(run, root):
     assert states(root) == {"a": "SUCCEEDED", "b": "FAILED"}
 
 
+def test_a_run_whose_name_is_a_value_of_anothers_parameter_is_not_needed_by_it(run, root):
+    run("3")
+    run("b", value=3, broken=True)
+    prune(root, ["3"])
+    assert states(root) == {"b": "FAILED"}
+
+
 def test_a_run_that_cannot_be_read_is_listed_and_may_need_anything(run, root):
     run("a")
     run("b", value=3)
