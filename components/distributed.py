@@ -48,6 +48,8 @@ def on_all_gpus(learn: Callable[..., None], *arguments: Any) -> None:
     if count == 1:
         learn(*arguments)
         return
+    if "_KFP_RUNTIME" in os.environ:  # in a container, whose command is a shell
+        end_with_parent()
     # Imported here, since it takes a second.
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch

@@ -80,10 +80,15 @@ class Code:
         return self._files[path]
 
     def _data(self, package: str, folder: Path) -> dict[str, str]:
-        """The files of a package that are no Python."""
+        """The files of a package that are no Python, without hidden ones and the copies that editors make."""
         files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+        names = {path: path.relative_to(folder) for path in files if not path.name.endswith("~")}
         place = package.replace(".", "/")
-        return {f"{place}/{path.relative_to(folder)}": self._file(path)[0] for path in files}
+        return {
+            f"{place}/{name}": self._file(path)[0]
+            for path, name in names.items()
+            if not any(part.startswith((".", "#")) for part in name.parts)
+        }
 
     def _project_module(self, name: str) -> ModuleSpec | None:
         """Where a module of the project is; None for one that is installed or built in, and for no module."""

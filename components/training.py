@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from torch import nn
 
 from components.fingerprint import Code, digest
 from components.progress import progress
-from components.storage import MANIFEST, Checkpoints, exists, join, verified
+from components.storage import MANIFEST, Checkpoints, require_run, verified
 from components.tensorboard import curves
 from models.checkpoint import WEIGHTS
 from models.phase import Film, Phase
@@ -56,7 +55,7 @@ def resumable(
     if rank() != 0:
         return _gone_on(train, Path(from_the_first("")), identity), ""
     if start_from:
-        _require_run(output, start_from)
+        require_run(output, start_from)
     checkpoints = Checkpoints(output, identity, start_from)
     draw = curves(output, checkpoints.folder / METRICS)
     with failing_for_good(checkpoints), progress() as show:
@@ -115,9 +114,3 @@ def checkpoint_seconds() -> float:
     if not seconds >= 0:
         raise ValueError(f"{SECONDS} must be a number of seconds, got {text!r}")
     return seconds
-
-
-def _require_run(output: str, run_id: str) -> None:
-    pipeline = output.rsplit("/", 4)[0]
-    if not re.fullmatch(r"\w[\w.-]*", run_id) or not exists(join(pipeline, run_id)):
-        raise ValueError(f"there is no run {run_id!r} in {pipeline} to start from")

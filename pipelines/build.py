@@ -59,7 +59,7 @@ def build_pipeline(config: BuildConfig) -> BaseComponent:
     ):
         planned = plan(preset=preset, seed=seed, overrides=overrides, champion=champion, gpu_type=gpu_type, gpus=gpus)
         planned.set_caching_options(False)  # it may read the clock
-        started = start(start=planned.outputs["start"])
+        started = start(start=planned.outputs["start"], start_from=start_from)
         with dsl.ParallelFor(planned.outputs["shards"], name="shards") as shard:
             data = generate_data(shard=shard)
         # To each consumer a Collected of its own, since the compiler changes the one that it is given.

@@ -67,4 +67,5 @@ def validate(path: Path) -> None:
 
 def documents(path: Path) -> list[dict[str, Any]]:
     """Those of a compiled pipeline: its spec and, where it asks anything of a platform, that."""
-    return list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
+    found = yaml.load_all(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    return [document for document in found if isinstance(document, dict)]  # a file may end in ---

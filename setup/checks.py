@@ -1,5 +1,6 @@
 """What must be so for a run on the cluster. Each check says in what way it is, or raises Trouble."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from google.api_core import exceptions
 from google.cloud import storage
 from kubernetes.client.exceptions import ApiException
 
-from setup.google_cloud import LOG_IN, TIMEOUT, GoogleCloud, log_in
+from setup.google_cloud import LOG_IN, TIMEOUT, GoogleCloud, log_in, request
 from setup.settings import Settings
 from setup.trouble import Trouble
 
@@ -22,6 +23,7 @@ DEPLOYMENTS = ("ml-pipeline", "ml-pipeline-persistenceagent", "ml-pipeline-sched
 ACCOUNTS = {"pipeline-runner": "dreamblock-runs", "ml-pipeline-ui": "dreamblock-ui"}  # Kubernetes': Google Cloud's
 GPU = "nvidia.com/gpu"
 ACCELERATOR = "cloud.google.com/gke-accelerator"
+GOOGLES = re.compile(r"([\w-]+\.)+pkg\.dev|([\w-]+\.)?gcr\.io")  # registries
 MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
@@ -146,7 +148,8 @@ def images(scene: Scene) -> str:
         if not digest.startswith("sha256:") or not path:
             raise Trouble(f"{image} is no image by digest", "name it as registry/name@sha256:...")
         scheme = "http" if host.split(":")[0] in ("localhost", "127.0.0.1") else "https"  # as docker does
-        found = scene.google.request("HEAD", f"{scheme}://{host}/v2/{path}/manifests/{digest}", Accept=MANIFESTS)
+        ask = scene.google.request if GOOGLES.fullmatch(host) else request  # nobody else gets to see the credentials
+        found = ask("HEAD", f"{scheme}://{host}/v2/{path}/manifests/{digest}", Accept=MANIFESTS)
         if not found.ok:
             raise Trouble(f"the registry has no {image}", "build and push the images")
     return f"{len(scene.images)} in the registry" if scene.images else "none named, see --image"

@@ -50,11 +50,12 @@ up() {
 }
 
 down() {
-  local all disks
+  local all disks gone=no
   if cluster_there; then
     confirm "Delete the cluster $cluster in $zone, with Kubeflow and all its runs' records?"
     run gcloud container clusters delete "$cluster" --project="$project" --location="$zone" --quiet
   else
+    gone=yes
     say "cluster $cluster: not there"
   fi
   # The disks of claims outlive their cluster, and cost on.
@@ -65,6 +66,7 @@ down() {
   if [[ -z $disks ]]; then
     say "disks of the cluster: none"
   else
+    if [[ $gone == yes ]]; then confirm "Delete what the cluster $cluster left behind, ${disks//$'\n'/, }?"; fi
     # shellcheck disable=SC2086 # words
     run gcloud compute disks delete $disks --project="$project" --zone="$zone" --quiet
   fi

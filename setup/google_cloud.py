@@ -34,17 +34,25 @@ class GoogleCloud:
         return None if response.status_code == requests.codes.not_found else response.json()
 
     def request(self, method: str, url: str, **headers: str) -> requests.Response:
-        """An answer that is none of failure, but may be 404."""
-        headers["Authorization"] = f"Bearer {self.credentials.token}"
-        try:
-            response = requests.request(method, url, headers=headers, timeout=TIMEOUT)
-        except requests.RequestException as error:
-            raise Trouble(f"{url} cannot be reached: {type(error).__name__}", "check the network") from error
-        if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
+        """As the function of this name, with the credentials: only for what is Google's."""
+        return request(method, url, Authorization=f"Bearer {self.credentials.token}", **headers)
+
+
+def request(method: str, url: str, **headers: str) -> requests.Response:
+    """An answer that is none of failure, but may be 404."""
+    try:
+        response = requests.request(method, url, headers=headers, timeout=TIMEOUT)
+    except requests.RequestException as error:
+        raise Trouble(f"{url} cannot be reached: {type(error).__name__}", "check the network") from error
+    if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
+        if "Authorization" in headers:
             raise Trouble(f"{url} does not let these credentials in", "ask an owner of the project, or " + LOG_IN)
-        if response.status_code != requests.codes.not_found and not response.ok:
-            raise Trouble(f"{url} answers {response.status_code} {response.reason}", "try again in a minute")
-        return response
+        raise Trouble(
+            f"{url} wants credentials, and Google's are not for it", "look there with docker manifest inspect"
+        )
+    if response.status_code != requests.codes.not_found and not response.ok:
+        raise Trouble(f"{url} answers {response.status_code} {response.reason}", "try again in a minute")
+    return response
 
 
 def log_in() -> GoogleCloud:

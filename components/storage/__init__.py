@@ -9,7 +9,7 @@ Errors of all functions:
     OSError: the same of a local disk.
 """
 
-from components.storage.checkpoints import Checkpoints
+from components.storage.checkpoints import Checkpoints, require_run
 from components.storage.errors import StorageError
 from components.storage.manifest import MANIFEST, verified, writing
 from components.storage.uris import (
@@ -44,6 +44,7 @@ __all__ = [
     "read_version",
     "remove",
     "replace_text",
+    "require_run",
     "size",
     "sweep",
     "sweep_old",

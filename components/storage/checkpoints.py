@@ -1,6 +1,7 @@
 """The checkpoints of a training, kept where its run lies: `<root>/<pipeline>/<run id>/checkpoints/<task>`."""
 
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,13 @@ from components.storage.manifest import INCOMING, MANIFEST, writing
 CHECKPOINT = "training.safetensors"  # as in models.training, which every step would depend on if it were imported
 FAILED = "failed.json"
 KEPT = 2  # whole checkpoints in a bucket: the newest, and the one before it should the newest be damaged
+
+
+def require_run(output: str, start_from: str) -> None:
+    """Raise a ValueError if the pipeline that has an output at this URI has no run of the id `start_from`."""
+    pipeline = output.rsplit("/", 4)[0]
+    if not re.fullmatch(r"\w[\w.-]*", start_from) or not uris.exists(uris.join(pipeline, start_from)):
+        raise ValueError(f"there is no run {start_from!r} in {pipeline} to start from")
 
 
 class Checkpoints:

@@ -1,15 +1,18 @@
 """What `components.storage.uris` promises, for local folders."""
 
+import errno
 import fcntl
 import os
 import shutil
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from components.storage.manifest import INCOMING, MANIFEST, verified
 
 LONG_AGO = 3600.0  # seconds; a text is written in milliseconds
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # of a disk that has no hard links, as exFAT
 
 
 def exists(uri: str) -> bool:
@@ -51,7 +54,7 @@ def write_text(uri: str, text: str, new: bool) -> None:
     try:
         incoming.write_text(text, encoding="utf-8")
         if new:
-            os.link(incoming, path)  # which, unlike a rename, fails where there is a file
+            _rename_to_new(incoming, path)
         else:
             incoming.rename(path)
     finally:
@@ -61,14 +64,10 @@ def write_text(uri: str, text: str, new: bool) -> None:
 def replace_text(uri: str, text: str, version: str) -> None:
     folder = Path(uri).parent
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed, also by the end of the process
+    with _alone_in(folder):
         if read_version(uri)[1] != version:
             raise FileExistsError(f"{uri} is another's by now")
         write_text(uri, text, new=False)
-    finally:
-        os.close(descriptor)
 
 
 def remove(uri: str) -> None:
@@ -112,3 +111,26 @@ def whole(uri: str) -> bool:
         return bool(verified(uri))
     except ValueError:
         return False
+
+
+def _rename_to_new(incoming: Path, path: Path) -> None:
+    try:
+        os.link(incoming, path)  # which, unlike a rename, fails where there is a file
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        with _alone_in(path.parent):
+            if path.exists():
+                raise FileExistsError(f"{path} is another's by now") from None
+            incoming.rename(path)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until nobody else is in such a block for this folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed, also by the end of the process
+        yield
+    finally:
+        os.close(descriptor)

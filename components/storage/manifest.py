@@ -1,4 +1,7 @@
-"""Artifacts on disk: folders of plain files that are whole or absent, with a manifest that every reader checks."""
+"""Artifacts on disk: folders of plain files that are whole or absent, with a manifest that every reader checks.
+
+Hidden files are no part of an artifact: desktops leave theirs wherever somebody looks.
+"""
 
 import base64
 import json
@@ -35,7 +38,7 @@ def writing(artifact: str | Path) -> Iterator[Path]:
     incoming.mkdir(parents=True)
     try:
         yield incoming
-        files = {file.name: describe(file) for file in sorted(incoming.iterdir())}
+        files = {file.name: describe(file) for file in sorted(incoming.iterdir()) if not _is_hidden(file)}
         (incoming / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}, indent=1), encoding="utf-8")
         if artifact.exists():
             (artifact / MANIFEST).unlink(missing_ok=True)
@@ -70,7 +73,7 @@ def verified(artifact: str | Path) -> Path:
         if describe(artifact / name) != expected:
             raise ValueError(f"the artifact {artifact} was altered: the checksum of {name} is not the manifest's")
     for file in sorted(artifact.iterdir()):
-        if file.name != MANIFEST and file.name not in files:
+        if file.name != MANIFEST and file.name not in files and not _is_hidden(file):
             raise ValueError(f"the artifact {artifact} was altered: {file.name} is not in its manifest")
     return artifact
 
@@ -111,6 +114,10 @@ def describe(file: Path) -> Description:
             content.update(block)
             size += len(block)
     return {"size": size, "crc32c": base64.b64encode(content.digest()).decode()}
+
+
+def _is_hidden(file: Path) -> bool:
+    return file.name.startswith(".")
 
 
 def checksum(content: bytes) -> str:

@@ -27,6 +27,11 @@ def failure(where: Where, run_id: str, step: str) -> str:
     cluster = _kubernetes(where)
     failed = [pod for pod in _pods(cluster, where, run_id) if _is_of(pod, step) and pod.status.phase == "Failed"]
     if not failed:
+        if where.host and not where.context and INSIDE not in os.environ:
+            raise ClusterError(
+                f"kubectl's current cluster has no pod of {step}: it is gone, or {where.host} is of another cluster, "
+                "which --context names"
+            )
         raise ClusterError(f"the pod of {step} is gone, and its log with it; Cloud Logging may still have it")
     pod = max(failed, key=lambda pod: pod.metadata.creation_timestamp)
     name = pod.metadata.name

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pipelines.engine.outcomes import CACHE
 from pipelines.engine.record import FILE, RunRecord, read_record
 
 ATTEMPTS = ".attempts"  # which no task is called: their names begin with a letter
+PROC = Path("/proc")  # which Linux has, and macOS has not
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def _attempt(run: str, number: int) -> str:
 
 def _machine() -> str:
     """This machine's name and, of Linux, the space that its process numbers are in: a container has its own."""
-    space = Path("/proc/self/ns/pid")
+    space = PROC / "self" / "ns" / "pid"
     return f"{platform.node()} {space.readlink()}" if space.is_symlink() else platform.node()
 
 
@@ -212,9 +214,19 @@ def _lives(process: Process) -> bool:
 
 
 def _began(number: int) -> str:
-    """When a process began, as Linux counts it; "" where that is not told, and of one that has ended unnoticed."""
+    """When a process began, as the system counts it; "" where that is not told, and of one that has ended unnoticed."""
     try:
-        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        if not (PROC / "self").exists():
+            return _began_without_proc(number)
+        fields = (PROC / str(number) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
     return "" if fields[0] == "Z" else fields[19]
+
+
+def _began_without_proc(number: int) -> str:
+    command = ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(number)]
+    plain = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}  # it is told in local time, which is another in summer
+    told = subprocess.run(command, env=plain, capture_output=True, text=True).stdout
+    state, _, began = told.strip().partition(" ")
+    return "" if state.startswith("Z") else began.strip()

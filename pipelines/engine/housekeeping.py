@@ -10,6 +10,8 @@ from components import storage
 from pipelines.engine import attempts, outcomes
 from pipelines.engine.record import FILE, RunRecord, read_record
 
+START_FROM = "start_from"  # the parameter that names a run
+
 
 @dataclass(frozen=True)
 class Run:
@@ -67,13 +69,14 @@ class Run:
         if self.record is None or self.has(other.uri):
             return self.has(other.uri)
         taken = {task.cached_from for task in self.record.tasks} if self.pipeline == other.pipeline else set()
-        begins_there = self.record.state != "SUCCEEDED" and other.run_id in map(str, self.record.parameters.values())
+        begins_there = self.record.state != "SUCCEEDED" and other.run_id == self.record.parameters.get(START_FROM)
         return other.run_id in taken or begins_there
 
 
 def runs(root: str) -> list[Run]:
     """All runs below a root, by pipeline and begin."""
-    found = [run for pipeline in storage.children(root) for run in runs_of(storage.join(root, pipeline))]
+    pipelines = [storage.join(root, name) for name in storage.children(root)]
+    found = [run for pipeline in pipelines if _may_be_read(pipeline) for run in runs_of(pipeline)]
     return sorted(found, key=lambda run: (run.pipeline, run.record.started if run.record else "", run.run_id))
 
 
@@ -143,6 +146,15 @@ def runs_of(pipeline: str) -> Iterator[Run]:
     """The runs of the pipeline at a URI."""
     for run_id in attempts.run_ids(pipeline):
         yield Run(storage.join(pipeline, run_id))
+
+
+def _may_be_read(pipeline: str) -> bool:
+    """Beside the pipelines there may be what is none of ours: a disk has its lost+found."""
+    try:
+        storage.children(pipeline)
+    except PermissionError:
+        return False
+    return True
 
 
 def _named(name: str, every: Sequence[Run], root: str) -> Run:

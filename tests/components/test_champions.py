@@ -142,6 +142,13 @@ def test_a_champion_is_whole_with_weights_figures_and_where_it_is_from(root, lea
             assert (folder / f"{part}.{name}").read_bytes() == (source / name).read_bytes()
 
 
+def test_what_a_desktop_leaves_beside_the_weights_gets_into_no_champion(root, learned, tmp_path):
+    made = learned("first", 12)
+    (made[0].policy / ".DS_Store").write_text("icons")
+    promote(root, "first", made)
+    assert not any("DS_Store" in name for name in storage.children(storage.join(lineage(root).uri, champion(root))))
+
+
 def put_pretrained(folder, weights):
     for part, source in weights._asdict().items():
         place = folder / "pretrained" / "coverage" / part

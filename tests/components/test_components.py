@@ -96,6 +96,18 @@ def test_the_command_that_promotes_makes_the_first_run_champion(made):
     assert paths["verdict"].read_text() == "No champion was named, and nothing is promoted.\n"
 
 
+def test_a_mistyped_run_to_start_from_is_refused_before_a_training_waits_for_its_gpu(made, tmp_path):
+    output = tmp_path / "dreamblock" / "second" / "start" / "0" / "weights"
+    (tmp_path / "dreamblock" / "first").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"^there is no run 'frist' in .*dreamblock to start from$"):
+        start.python_func({}, given(output), given(output), "frist")
+    start.python_func({}, given(output), given(output), "first")
+    assert verified(output)
+    written = made[1]["episodes"][0].parents[4] / "pipeline.yaml"
+    steps = next(yaml.safe_load_all(written.read_text()))["root"]["dag"]["tasks"]
+    assert steps["start"]["inputs"]["parameters"]["start_from"] == {"componentInputParameter": "start_from"}
+
+
 def given(path):
     return dsl.Artifact(name=path.name, uri=str(path), metadata={})
 

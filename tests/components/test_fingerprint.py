@@ -89,6 +89,14 @@ def test_an_edit_is_seen_where_it_reaches(project, file, changes):
     assert (Code().reached(source) != before) == changes
 
 
+@pytest.mark.parametrize("file", [".round.py.swp", "round.py~", "#round.py#", ".DS_Store", ".idea/misc.xml"])
+def test_what_an_editor_leaves_beside_the_code_throws_no_training_away(project, file):
+    before = Code().reached("import shapes.round")
+    (project / "shapes" / file).parent.mkdir(exist_ok=True)
+    (project / "shapes" / file).write_text("half an edit")
+    assert Code().reached("import shapes.round") == before
+
+
 def test_code_is_what_it_was_when_the_run_began(project):
     code = Code()
     before = code.reached("import shapes.round")

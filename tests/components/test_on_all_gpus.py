@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -81,21 +82,39 @@ def is_there(process):
     return Path(f"/proc/{process}").exists()
 
 
-def test_two_that_are_told_to_stop_save_and_their_retry_goes_on_to_the_artifact(tmp_path, shard, two):
-    program = (
-        "import sys; sys.path.append('tests/components')\n"
-        "from pathlib import Path\n"
-        "import test_on_all_gpus as this\n"
-        "this.distributed.processes = lambda: 2\n"
-        "this.learn(*map(Path, sys.argv[1:]))\n"
-    )
-    command = [sys.executable, "-c", program, str(tmp_path), str(shard)]
-    path = f"{PROJECT}:{PROJECT / 'tests'}"
-    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, cwd=PROJECT) as process:
-        metrics = checkpoints(tmp_path) / METRICS
+PROGRAM = (
+    "import os, sys; sys.path.append('tests/components')\n"
+    "from pathlib import Path\n"
+    "import test_on_all_gpus as this\n"
+    "this.distributed.processes = lambda: 2\n"
+    "os.environ['_KFP_RUNTIME'] = 'true'\n"
+    "this.learn(*map(Path, sys.argv[1:]))\n"
+)
+
+
+@contextmanager
+def at_work(root, shard, *shell):
+    """A process, or a shell with it, in which two train and have told of a step."""
+    command = [*shell, sys.executable, "-c", PROGRAM, str(root), str(shard)]
+    environment = {**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'tests'}"}
+    with subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=subprocess.PIPE) as process:
+        metrics = checkpoints(root) / METRICS
         while not (metrics.exists() and metrics.read_text()):
             assert process.poll() is None
             time.sleep(0.05)
+        yield process
+
+
+def test_two_save_when_the_shell_of_their_container_alone_is_told_to_stop(tmp_path, shard):
+    with at_work(tmp_path, shard, "sh", "-c", '"$@"; exit $?', "sh") as shell:
+        shell.terminate()
+        shell.communicate()  # until nobody has the pipe any more, which is when the training has ended
+    reached = load_training(checkpoints(tmp_path) / CHECKPOINT)[1]
+    assert (reached["phase"], 0 < reached["step"] < STEPS) == (0, True)
+
+
+def test_two_that_are_told_to_stop_save_and_their_retry_goes_on_to_the_artifact(tmp_path, shard, two):
+    with at_work(tmp_path, shard) as process:
         ranks = ranks_of(process.pid)
         process.terminate()
         asked = time.monotonic()

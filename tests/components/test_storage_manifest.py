@@ -103,6 +103,24 @@ def test_a_file_that_was_added_is_refused_by_name(artifact):
     assert "c.txt is not in its manifest" in refusal(artifact)
 
 
+@pytest.mark.parametrize("name", [".DS_Store", ".directory", "._a.bin"])
+def test_what_a_desktop_leaves_in_a_folder_that_was_looked_at_spoils_no_artifact(artifact, name):
+    (artifact / name).write_text("icons")
+    assert verified(artifact)
+    with writing(artifact) as folder:
+        (folder / name).write_text("icons")
+    (artifact / name).unlink()
+    assert verified(artifact)
+
+
+def test_a_hidden_file_that_the_manifest_names_is_checked_as_others(artifact):
+    (artifact / ".a.bin").write_bytes(bytes(range(100)))
+    with_manifest(artifact, lambda manifest: manifest["files"].update({".a.bin": manifest["files"]["a.bin"]}))
+    assert verified(artifact)
+    (artifact / ".a.bin").write_bytes(b"altered")
+    assert ".a.bin has 7 bytes" in refusal(artifact)
+
+
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "sub/file", "..", ".", "", "a.bin/", MANIFEST, "\0"])
 def test_a_manifest_cannot_name_a_file_that_is_not_the_artifacts(artifact, name):
     (artifact.parent / "outside").write_bytes(b"x")

@@ -3,6 +3,7 @@
 python -m pytest tests/components/test_storage_uris.py
 """
 
+import errno
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +59,15 @@ def test_one_of_many_writers_of_a_new_file_wins(root):
         assert sum(pool.map(claim, range(8))) == 1
     assert storage.read_text(uri) == "the same text of all"
     assert storage.children(root) == ["claimed"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_on_a_disk_without_hard_links_too_one_of_many_writers_of_a_new_file_wins(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    test_one_of_many_writers_of_a_new_file_wins(str(tmp_path / "root"))
 
 
 def test_one_of_many_writers_who_have_read_the_same_version_replaces_it(root):

@@ -276,6 +276,11 @@ def test_the_script_and_the_dockerfile_are_clean():
         assert done.returncode == 0, done.stdout
 
 
+def test_a_checkout_that_is_its_users_alone_makes_images_that_the_steps_can_read():
+    copied = re.findall(r"^COPY (?!--from).*", (PROJECT / "images" / "Dockerfile").read_text(), re.MULTILINE)
+    assert [line for line in copied if line.endswith(" . .")] == ["COPY --chmod=755 . ."] * 2
+
+
 def test_the_base_is_a_full_version():
     assert re.fullmatch(r"python:3\.11\.\d+-slim-[a-z]+", BASE)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import google_stand_in as stand_in
 import pytest
+import requests
 from google.auth.compute_engine import _metadata
 from google_stand_in import ACCOUNTS, CLUSTER, DEPLOYMENTS, DIGEST, GKE, IMAGE, NODES, PROJECT, ZONE, google_server
 
@@ -84,7 +85,11 @@ def test_all_is_well(google, capsys):
         "images": "ok 1 in the registry",
     }
     assert code == 0
-    assert google.tokens == {"Bearer a-token", "Bearer kube-token"}
+    assert google.tokens == {
+        "Bearer a-token",
+        "Bearer kube-token",
+        "",
+    }  # the registry, which is not Google's, sees none
     assert list(client().list_blobs(bucket)) == []
 
 
@@ -214,6 +219,40 @@ def test_a_storage_that_does_not_answer_is_said(google, capsys, monkeypatch):
 
 def test_a_mutable_tag_is_no_digest(google, capsys):
     assert "is no image by digest" in lines(capsys, "--image", f"{google.host}/dreamblock/gpu:latest")[1]["images"]
+
+
+@pytest.mark.parametrize(
+    ("registry", "is_googles"),
+    [
+        ("us-central1-docker.pkg.dev", True),
+        ("gcr.io", True),
+        ("eu.gcr.io", True),
+        ("ghcr.io", False),
+        ("pkg.dev.example.org", False),
+        ("example.org?.pkg.dev", False),
+        ("notgcr.io", False),
+    ],
+)
+def test_only_googles_registries_get_to_see_the_credentials(google, capsys, monkeypatch, registry, is_googles):
+    seen, ask = {}, requests.request
+
+    def answered(method, url, headers, **options):
+        if not url.startswith(f"https://{registry}/"):
+            return ask(method, url, headers=headers, **options)
+        seen.update(headers)
+        response = requests.Response()
+        response.status_code = 200
+        return response
+
+    monkeypatch.setattr(requests, "request", answered)
+    assert lines(capsys, "--image", f"{registry}/dreamblock/gpu@{DIGEST}")[1]["images"] == "ok 1 in the registry"
+    assert ("Authorization" in seen) == is_googles
+
+
+def test_a_registry_of_others_that_wants_credentials_is_said(google, capsys):
+    google.answers["HEAD", IMAGE] = (401, {})
+    said = lines(capsys, "--image", f"{google.host}/dreamblock/gpu@{DIGEST}")[1]["images"]
+    assert "wants credentials, and Google's are not for it: look there with docker manifest inspect" in said
 
 
 def test_without_credentials_the_rest_is_skipped(google, capsys, monkeypatch):

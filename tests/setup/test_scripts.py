@@ -252,6 +252,16 @@ def test_disks_that_a_cluster_leaves_behind_are_deleted_and_no_others(stages, cl
     ]
 
 
+def test_disks_of_a_cluster_that_is_gone_are_deleted_after_a_question(stages, cloud):
+    cloud.restore([thing for thing in stages["cluster"].after if thing[0] != "container clusters"])
+    refused = cloud.run("cluster", "down", answer="n\n")
+    assert refused.returncode == 1
+    assert "Delete what the cluster dreamblock left behind, pvc-of-dreamblock? [y/N]" in refused.stdout
+    assert cloud.changes() == []
+    assert cloud.run("cluster", "down", answer="y\n").returncode == 0
+    assert any("disks" in words for words in cloud.changes())
+
+
 def test_rights_are_those_of_one_bucket_and_one_repository_and_nobody_has_a_key(stages):
     commands = [words for stage in stages.values() for words in stage.up]
     granted = {

@@ -169,8 +169,15 @@ def test_the_pod_is_found_by_its_step_wherever_it_stands_in_the_graph(node, stat
 
 def test_a_pod_that_is_gone_is_said_to_be(kubernetes, submit):
     kubernetes.add_run("failed", FAILS[-1])
-    _, output, _ = submit("status", "failed")
+    _, output, _ = submit("status", "failed", "--context", "stand-in")
     assert "train-world-model failed; the pod of train-world-model is gone, and its log with it" in output
+
+
+def test_a_pod_that_kubectls_current_cluster_has_not_may_be_in_that_of_the_host(kubernetes, submit):
+    kubernetes.add_run("failed", FAILS[-1])
+    _, output, _ = submit("status", "failed")
+    assert "kubectl's current cluster has no pod of train-world-model: it is gone, or http://" in output
+    assert "is of another cluster, which --context names" in output
 
 
 def test_a_pod_that_never_began_has_no_log_but_a_reason(kubernetes, submit):

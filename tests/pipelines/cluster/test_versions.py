@@ -78,6 +78,14 @@ def test_a_pipeline_that_would_not_run_on_a_cluster_is_not_uploaded(cluster, sub
     assert cluster.asked == []
 
 
+def test_a_file_that_ends_in_the_mark_between_documents_is_the_same_version(uploaded, submit, compiled, tmp_path):
+    ended = tmp_path / "ended.yaml"
+    ended.write_text(compiled.read_text() + "---\n")
+    code, output, errors = submit("upload", "--file", ended)
+    assert (code, errors) == (0, "")
+    assert "is there already, with the same content" in output
+
+
 def test_a_run_takes_the_newest_version_and_what_was_asked_for(uploaded, submit, compiled):
     uploaded.versions.append(uploaded.versions[0] | {"display_name": "newer", "pipeline_version_id": "id-of-newer"})
     options = ("--preset", "smoke", "--seed", "4", "--set", "data.episodes=64", "--set", "start_from=an-earlier-run")

@@ -5,6 +5,8 @@ python -m pytest tests/pipelines/engine/test_attempts.py
 
 import json
 import os
+import subprocess
+from pathlib import Path
 
 import pytest
 from working import read_json, start, until
@@ -107,3 +109,17 @@ def test_of_a_process_on_another_machine_only_a_person_can_say_that_it_is_gone(a
 def test_a_process_that_has_another_ones_number_is_not_taken_for_it(at_work, file, root):
     kill_and_say_it_was(at_work, file, root, number=os.getpid())
     assert resume(load_spec(file), root, "first").state == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_without_proc_too_a_process_that_has_another_ones_number_is_not_taken_for_it(broken, root, monkeypatch):
+    run = attempts.run_uri(root, "working", "first")
+    monkeypatch.setattr(attempts, "PROC", Path(root) / "no-proc")
+    attempts.take_over(run)
+    with pytest.raises(ValueError, match=f"the run 'first' is being run by process {os.getpid()}: wait for it"):
+        attempts.take_over(run)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        began = attempts._began(other.pid)
+        other.kill()
+    storage.write_text(f"{run}/{ATTEMPTS}/2.json", json.dumps(read_json(f"{run}/{ATTEMPTS}/2.json") | {"began": began}))
+    assert attempts.take_over(run).attempt == 3

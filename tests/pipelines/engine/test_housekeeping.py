@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -149,6 +150,13 @@ def test_what_a_resumable_run_needs_stays(run, root):
     assert states(root) == {"a": "SUCCEEDED", "b": "FAILED"}
 
 
+def test_a_run_whose_name_is_a_value_of_anothers_parameter_is_not_needed_by_it(run, root):
+    run("3")
+    run("b", value=3, broken=True)
+    prune(root, ["3"])
+    assert states(root) == {"b": "FAILED"}
+
+
 def test_a_run_that_cannot_be_read_is_listed_and_may_need_anything(run, root):
     run("a")
     run("b", value=3)
@@ -287,6 +295,23 @@ def test_what_is_no_run_is_neither_listed_nor_removed(run, root):
     assert list(states(root)) == ["a"]
     with pytest.raises(ValueError, match="there is no run 'cache'"):
         prune(root, ["cache"], force=True)
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_a_folder_in_the_root_that_may_not_be_read_hides_no_run_and_keeps_none(run, root, monkeypatch):
+    run("a")
+    (Path(root) / "lost+found").mkdir()
+    look = os.listdir
+
+    def refuse(path):
+        if Path(path).name == "lost+found":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert states(root) == {"a": "SUCCEEDED"}
+    prune(root, ["a"])
+    assert states(root) == {}
 
 
 @pytest.mark.parametrize("root", ["folder"], indirect=True)
