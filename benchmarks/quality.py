@@ -21,7 +21,6 @@ SETTLED, SETTLE_FRAMES = 0.9, 49
 SETTINGS = {
     "data.episodes": 512,
     "world_model_training.autoencoder_steps": 200,
-    "world_model_training.autoencoder_rate": 0.05,
     "world_model_training.dynamics_steps": 350,
     "world_model_training.dynamics_batch": 128,
     "world_model_training.decoder_steps": 1,

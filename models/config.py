@@ -56,7 +56,7 @@ class WorldModelTraining:
     seed: int = 0
     autoencoder_steps: int = 6000
     autoencoder_batch: int = 64  # observations
-    autoencoder_rate: float = 0.04  # Muon's learning rate
+    autoencoder_rate: float = 0.05  # Muon's learning rate
     dynamics_steps: int = 9000
     dynamics_batch: int = 256  # sequences
     dynamics_rate: float = 0.03

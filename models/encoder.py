@@ -4,7 +4,9 @@ Expected coordinates make the latent linear in position, with nothing known of w
 https://arxiv.org/abs/1509.06113), and kernels without negative weights make it exactly so: what a ReLU cuts from a map
 moves its centre, by a hundredth of a pixel, which is as far as the truest dreams are off. Whoever has a background to
 look past needs the negative weights and the ReLU back. Nothing else is read from the maps: their mass or a network
-behind the coordinates only bends the latents, and dreams of bent latents go astray sooner.
+behind the coordinates only bends the latents, and dreams of bent latents go astray sooner. Nor are they stretched: a
+rotation that is drawn once gives each latent something of all coordinates. Trained along with the decoder it stretched
+accelerations tenfold against positions, and dreams learned from such latents were off by a tenth to a fifth more.
 
 Without a ReLU the maps need not be made. The sums of what is convolved, and the moments, follow from those of frames
 and kernels alone: a map's centre is that of a frame moved by that of a kernel, and several frames' are weighted by
@@ -32,6 +34,7 @@ class Encoder(nn.Module):
         # Full padding: a block at the wall leaves its whole response in the map, so that coordinates stay linear there.
         self.convolution = nn.Conv2d(config.frames, config.maps, KERNEL, padding=KERNEL - 1, bias=False)
         self.linear = nn.Linear(2 * config.maps, config.latent)
+        nn.init.orthogonal_(self.linear.weight).requires_grad_(False)
         side = config.size + KERNEL - 1
         step = 2 * side / config.size / (side - 1)  # from a pixel of a map to the next, half a frame's side being 1
         self.register_buffer("pixels", step * _from_the_middle(config.size), persistent=False)
