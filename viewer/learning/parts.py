@@ -43,11 +43,11 @@ class PlainEncoder(nn.Module):
             nn.Conv2d(config.maps, 2 * config.maps, 3, stride=2, padding=1),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Linear(2 * config.maps * (-(-config.size // 4)) ** 2, config.latent),
         )
+        self.linear = nn.Linear(2 * config.maps * (-(-config.size // 4)) ** 2, config.latent)
 
     def forward(self, observation: Float[Tensor, "batch frames size size"]) -> Float[Tensor, "batch latent"]:
-        return self.network(observation)
+        return self.linear(self.network(observation))
 
 
 class LstmBranch(nn.Module):

@@ -58,6 +58,7 @@ BASELINE = _model("baseline", "Baseline", "as it is")
 POLICY_BASELINE = _policy("", "Baseline", "as it is")
 
 _LOSS = "models.train_policy.target_distance"
+_LEVEL = "models.train_world_model.LEVEL"
 _FORCES = {"sim_core.episodes._forces": parts.independent_forces}
 
 # The most telling first: a training that is cut off in the middle of the list has told most of it.
@@ -95,6 +96,8 @@ VARIANTS = (
         "a plain convolutional encoder, without expected coordinates",
         parts={"models.world_model.Encoder": parts.PlainEncoder},
     ),
+    _model("natural", "Latents", "as far apart as in the frames, not levelled", parts={_LEVEL: 1.0}),
+    _model("whitened", "Latents", "what varies least as far apart as what varies most", parts={_LEVEL: 0.0}),
     _model(
         "squared",
         "Loss",
