@@ -31,7 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "laptop": {
         "world_model_training.autoencoder_steps": 2500,
         "world_model_training.dynamics_steps": 7500,
-        "policy_training.steps": 1500,
+        "policy_training.steps": 2500,
     },
     "gpu": {
         "data.episodes": 32768,
