@@ -16,8 +16,7 @@ SEEDS = (0, 1, 2)
 # The original's share of targets on which it settled, and the mean frames to settle, in which the others count 200.
 SETTLED, SETTLE_FRAMES = 0.9, 49
 # About as little training as gets there with each of the seeds, beyond the preset smoke: the cheapest of a ladder of
-# episodes, steps, batches, rates and dreams' lengths, on 400 validation goals. So it is near an edge: with seed 0
-# neither an autoencoder's rate of 0.04 nor a policy's of 0.02 gets there.
+# episodes, steps, batches, rates and dreams' lengths, on 400 validation goals.
 SETTINGS = {
     "data.episodes": 512,
     "world_model_training.autoencoder_steps": 200,
