@@ -35,6 +35,6 @@ def seen_centre(position: Float[np.ndarray, "*batch 2"], world: World) -> Float[
 @cache
 def _displacements(world: World) -> Float[np.ndarray, "phases phases 2"]:
     """By where in its pixel a block is, how far its centroid is seen from its centre (px)."""
-    phase = world.low + 1 + (np.arange(PHASES) + 0.5) / PHASES
+    phase = world.low + (np.arange(PHASES) + 0.5) / PHASES
     position = np.stack(np.meshgrid(phase, phase, indexing="ij"), -1).astype(np.float32)
     return centroid(torch.from_numpy(render(position, world))).numpy() - rendered_centre(position, world)

@@ -141,7 +141,7 @@ def level_latents(
     The dynamics are judged in latents, which vary 70 times as much along the position as along the least of what tells
     the motion apart, as do frames. Dreams are truest where it is 25 times: a standard deviation to the power of 3/4.
     """
-    variance, axes = torch.linalg.eigh(torch.cov(latents.flatten(0, 1).T.double()))
+    variance, axes = torch.linalg.eigh(torch.atleast_2d(torch.cov(latents.flatten(0, 1).T.double())))
     stretch = variance.clamp_min(1e-6 * variance.max()) ** ((LEVEL - 1) / 2)
     there, back = ((axes * by @ axes.T).to(latents.dtype) for by in (stretch, 1 / stretch))
     linear = model.encoder.linear

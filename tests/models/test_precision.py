@@ -37,11 +37,12 @@ def test_noisy_errors_are_those_of_the_fact_sheet_and_the_eye_s():
     np.testing.assert_allclose(error[[0, 1, 4, 9]], [np.hypot(0.04, 0.048), 0.09, 0.31, 1.08], rtol=0.2)
 
 
-def test_a_block_is_seen_where_the_centroid_of_its_frame_is():
-    position = np.random.default_rng(0).uniform(WORLD.low, WORLD.high, (500, 2))
-    position[:2] = WORLD.low, WORLD.high
-    seen = centroid(torch.from_numpy(render(position, WORLD))).numpy()
-    np.testing.assert_allclose(seen_centre(position, WORLD), seen, atol=0.01)
+@pytest.mark.parametrize("world", [WORLD, World(size=5)], ids=["ours", "the smallest"])
+def test_a_block_is_seen_where_the_centroid_of_its_frame_is(world):
+    position = np.random.default_rng(0).uniform(world.low, world.high, (500, 2))
+    position[:2] = world.low, world.high
+    seen = centroid(torch.from_numpy(render(position, world))).numpy()
+    np.testing.assert_allclose(seen_centre(position, world), seen, atol=0.01)
 
 
 def test_what_no_noise_of_the_ladder_explains_has_no_precision(episodes):

@@ -174,6 +174,14 @@ def test_latents_are_levelled_and_the_decoder_knows(model, dataset):
     assert seen.sum() > 2
 
 
+def test_a_single_latent_is_enough_to_train(tiny, dataset):
+    torch.manual_seed(0)
+    model = WorldModel(replace(tiny, latent=1))
+    phase = dynamics_phase(model, WorldModelTraining(dynamics_batch=8, horizons=(2, 2, 2)), dataset)
+    phase.begin()
+    assert phase.loss(phase.draw(0))[0].isfinite()
+
+
 def test_latents_of_the_training_data_are_standardised(model, dataset):
     dynamics_phase(model, WorldModelTraining(horizons=(2, 2, 2)), dataset).begin()
     latents = encode_dataset(model, dataset)

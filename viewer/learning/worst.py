@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from models.dream_figures import compare_dreams
+from models.eye import seen_centre
 from models.precision import precision
 from models.world_model import WorldModel
 from sim_core.episodes import Episodes, random_episodes
@@ -81,13 +82,14 @@ def worst_dreams(model: WorldModel, world: World, count: int = COUNT) -> dict[st
 
 
 def exact_errors(episodes: Episodes, sigma: float, world: World) -> Float[np.ndarray, "draws episodes horizon"]:
-    """Errors (px) of the exact simulator from the end of the context on, with noise of sigma px, sigma / 2 px/frame."""
+    """Errors (px) of the exact simulator's frames from the end of the context on, with noise of sigma px, sigma / 2
+    px/frame."""
     position, velocity = episodes.positions[:, CONTEXT - 1, -1], episodes.velocities[:, CONTEXT - 1, -1]
     forces, truth = episodes.forces[:, CONTEXT:], episodes.positions[:, CONTEXT:]
     noise = np.random.default_rng(0).standard_normal((2, DRAWS, *position.shape))
     start = State(np.clip(position + sigma * noise[0], world.low, world.high), velocity + sigma / 2 * noise[1])
     imagined, _ = simulate(start, np.broadcast_to(forces, (DRAWS, *forces.shape)), world)
-    return np.linalg.norm(imagined - truth, axis=-1).mean(axis=-1)
+    return np.linalg.norm(seen_centre(imagined, world) - truth, axis=-1).mean(axis=-1)
 
 
 def _story(
