@@ -138,8 +138,8 @@ def level_latents(
     """Bring nearer to each other how much the principal components of latents vary, and what was encoded is decoded
     as before. Returns the matrix by which they changed.
 
-    The dynamics are judged in latents, which vary 70 times as much along the position as along the least of what tells
-    the motion apart, as do frames. Dreams are truest where it is 25 times: a standard deviation to the power of 3/4.
+    The dynamics are judged in latents, which vary a hundred times as much along the position as along the least of what
+    tells the motion apart. Dreams are truer where it is thirty times: a standard deviation to the power of 3/4.
     """
     variance, axes = torch.linalg.eigh(torch.atleast_2d(torch.cov(latents.flatten(0, 1).T.double())))
     stretch = variance.clamp_min(1e-6 * variance.max()) ** ((LEVEL - 1) / 2)

@@ -96,8 +96,8 @@ VARIANTS = (
         "a plain convolutional encoder, without expected coordinates",
         parts={"models.world_model.Encoder": parts.PlainEncoder},
     ),
-    _model("natural", "Latents", "as far apart as in the frames, not levelled", parts={_LEVEL: 1.0}),
-    _model("whitened", "Latents", "what varies least as far apart as what varies most", parts={_LEVEL: 0.0}),
+    _model("natural", "Latents", "as the encoder gives them, not levelled", parts={_LEVEL: 1.0}),
+    _model("whitened", "Latents", "levelled until all of them vary alike", parts={_LEVEL: 0.0}),
     _model(
         "squared",
         "Loss",
