@@ -54,9 +54,9 @@ def rows() -> Iterator[Row]:
         for run in runs
     )
     yield Row(
-        "from nothing to the original's policy quality, by about the least training that gets these seeds there: data, "
-        "model and policy, CPU seconds of the process",
-        f"{found}; the evaluation takes {statistics.median(run.evaluation for run in runs):.0f} s more",
+        "from nothing to the original's policy quality: data, model and policy, CPU seconds of the process",
+        f"by about the least training that gets these seeds there, {found}; "
+        f"the evaluation takes {statistics.median(run.evaluation for run in runs):.0f} s more",
         f"settled {100 * SETTLED:.0f} %, mean below {SETTLE_FRAMES} frames",
         max(run.seconds for run in runs) if all(run.good for run in runs) else None,
         120,

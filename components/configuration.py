@@ -49,6 +49,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "world_model_training.lost": 0.1,
         "policy_training.steps": 6000,
         "policy_training.batch": 256,
+        "policy_training.rate": 0.005,
     },
 }
 SEEDS = ("data.seed", "world_model_training.seed", "policy_training.seed")  # what a run's seed sets

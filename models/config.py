@@ -111,7 +111,7 @@ class PolicyTraining:
     seed: int = 0
     steps: int = 3000
     batch: int = 64  # dreams
-    rate: float = 0.02  # Muon's learning rate
+    rate: float = 0.01  # Muon's learning rate
     horizon: int = 8  # timesteps from the start to the last that is scored
     lead: int = 8  # timesteps that it dreams at most before the start: what it brings about, it has to master
     shift: int = 2  # px by which targets are moved at most, even into a wall

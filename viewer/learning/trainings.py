@@ -37,6 +37,7 @@ TIMESTEPS = 16  # of an episode after the first, as `models.config.DataConfig` h
 CONTEXT, HORIZONS = 3, (1, 5, 10)  # of the dreams that judge a world model
 PURSUIT = 50  # timesteps for which a goal is pursued
 SMALL = 3  # px, side of the squares that are drawn
+RATE = 0.005  # of the policy, the preset gpu's: the pretrained world model is as large as that preset's
 CHUNK = 100  # episodes whose frames are fed back at a time
 
 
@@ -120,7 +121,7 @@ def learn_world_model(variant: Variant, seed: int, lengths: Lengths, scratch: Pa
 def learn_policy(variant: Variant, seed: int, lengths: Lengths, scratch: Path) -> dict[str, Any]:
     """Train a policy through the pretrained world model, and judge it."""
     model, world = load_world_model(PRETRAINED / "world_model"), load_world(PRETRAINED / "world_model")
-    training = PolicyTraining(seed=seed, **{"steps": lengths.policy_steps, **variant.training})
+    training = PolicyTraining(seed=seed, **{"steps": lengths.policy_steps, "rate": RATE, **variant.training})
     dataset = _dataset(scratch, world, lengths.episodes, seed)
     policy = train_policy(PolicyConfig(), training, model, dataset, scratch / "training")
     return {"world_model": pretrained_commit(), **judge_policy(model, policy, world, lengths.goals)}
