@@ -102,7 +102,7 @@ class Lineage:
             with storage.writing(place) as folder:
                 for part, source in weights._asdict().items():
                     for file in source.iterdir():
-                        if file.name != MANIFEST and not file.name.startswith("."):
+                        if storage.is_part(file):
                             shutil.copy(file, folder / f"{part}.{file.name}")
                 shutil.copy(evaluation / EVALUATION, folder / EVALUATION)
                 (folder / ORIGIN).write_text(json.dumps({"format": FORMAT, **origin}, indent=1, allow_nan=False))

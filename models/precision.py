@@ -37,17 +37,22 @@ def precision(
 def noisy_errors(
     sigmas: Float[np.ndarray, " sigmas"], episodes: Episodes, context: int, world: World, seed: int = 0
 ) -> Float64[np.ndarray, "sigmas horizon"]:
-    """Mean error (px) by horizon of the exact simulator's frames.
+    """Mean error (px) by horizon of the exact simulator. It is the same noise for every sigma, only larger."""
+    errors = (exact_errors(sigma, episodes, context, world, DRAWS, seed) for sigma in sigmas)
+    return np.stack([error.mean(axis=(0, 1)) for error in errors])
+
+
+def exact_errors(
+    sigma: float, episodes: Episodes, context: int, world: World, draws: int, seed: int = 0
+) -> Float64[np.ndarray, "draws episodes horizon"]:
+    """Errors (px) of the exact simulator's frames, means over those of a timestep.
 
     It is started from the true state at the end of the context plus Gaussian noise of sigma px and sigma / 2 px/frame;
-    a start beyond a wall is moved onto it. It is the same noise for every sigma, only larger.
+    a start beyond a wall is moved onto it.
     """
     position, velocity = episodes.positions[:, context - 1, -1], episodes.velocities[:, context - 1, -1]
     forces, truth = episodes.forces[:, context:], episodes.positions[:, context:]
-    noise = np.random.default_rng(seed).standard_normal((2, DRAWS, *position.shape))
-    errors = []
-    for sigma in sigmas:
-        start = State(np.clip(position + sigma * noise[0], world.low, world.high), velocity + sigma / 2 * noise[1])
-        imagined, _ = simulate(start, np.broadcast_to(forces, (DRAWS, *forces.shape)), world)
-        errors.append(np.linalg.norm(seen_centre(imagined, world) - truth, axis=-1).mean(axis=(0, 1, 3)))
-    return np.stack(errors)
+    noise = np.random.default_rng(seed).standard_normal((2, draws, *position.shape))
+    start = State(np.clip(position + sigma * noise[0], world.low, world.high), velocity + sigma / 2 * noise[1])
+    imagined, _ = simulate(start, np.broadcast_to(forces, (draws, *forces.shape)), world)
+    return np.linalg.norm(seen_centre(imagined, world) - truth, axis=-1).mean(axis=-1)

@@ -11,7 +11,7 @@ Errors of all functions:
 
 from components.storage.checkpoints import Checkpoints, require_run
 from components.storage.errors import StorageError
-from components.storage.manifest import MANIFEST, verified, writing
+from components.storage.manifest import MANIFEST, is_part, verified, writing
 from components.storage.uris import (
     children,
     exists,
@@ -37,6 +37,7 @@ __all__ = [
     "children",
     "exists",
     "fetch",
+    "is_part",
     "join",
     "local",
     "publish",

@@ -38,7 +38,7 @@ def writing(artifact: str | Path) -> Iterator[Path]:
     incoming.mkdir(parents=True)
     try:
         yield incoming
-        files = {file.name: describe(file) for file in sorted(incoming.iterdir()) if not _is_hidden(file)}
+        files = {file.name: describe(file) for file in sorted(incoming.iterdir()) if is_part(file)}
         (incoming / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}, indent=1), encoding="utf-8")
         if artifact.exists():
             (artifact / MANIFEST).unlink(missing_ok=True)
@@ -73,7 +73,7 @@ def verified(artifact: str | Path) -> Path:
         if describe(artifact / name) != expected:
             raise ValueError(f"the artifact {artifact} was altered: the checksum of {name} is not the manifest's")
     for file in sorted(artifact.iterdir()):
-        if file.name != MANIFEST and file.name not in files and not _is_hidden(file):
+        if is_part(file) and file.name not in files:
             raise ValueError(f"the artifact {artifact} was altered: {file.name} is not in its manifest")
     return artifact
 
@@ -116,8 +116,9 @@ def describe(file: Path) -> Description:
     return {"size": size, "crc32c": base64.b64encode(content.digest()).decode()}
 
 
-def _is_hidden(file: Path) -> bool:
-    return file.name.startswith(".")
+def is_part(file: Path) -> bool:
+    """Whether what lies in an artifact's folder is one of its files: neither its manifest nor hidden."""
+    return file.name != MANIFEST and not file.name.startswith(".")
 
 
 def checksum(content: bytes) -> str:

@@ -11,11 +11,10 @@ import numpy as np
 from jaxtyping import Float
 
 from models.dream_figures import compare_dreams
-from models.eye import seen_centre
-from models.precision import precision
+from models.precision import exact_errors, precision
 from models.world_model import WorldModel
 from sim_core.episodes import Episodes, random_episodes
-from sim_core.world import State, World, simulate
+from sim_core.world import World
 
 COUNT = 1000  # validation episodes
 CONTEXT, HORIZON = 3, 10
@@ -48,7 +47,7 @@ def worst_dreams(model: WorldModel, world: World, count: int = COUNT) -> dict[st
     frames = compare_dreams(model, episodes, CONTEXT, world)[0]
     error = frames.mean(axis=2)
     sigma = float(precision(error.mean(axis=0), episodes, CONTEXT, world)[-1])
-    exact = exact_errors(episodes, sigma, world)
+    exact = exact_errors(sigma, episodes, CONTEXT, world, DRAWS)
     calls = closest_calls(episodes, world)
     seen = (CONTEXT - 1) * world.frames  # the last observation begins here: its contacts have to be understood too
     last, ahead = calls[:, seen : seen + world.frames], calls[:, seen + world.frames :]
@@ -79,17 +78,6 @@ def worst_dreams(model: WorldModel, world: World, count: int = COUNT) -> dict[st
             for episode in order
         ],
     }
-
-
-def exact_errors(episodes: Episodes, sigma: float, world: World) -> Float[np.ndarray, "draws episodes horizon"]:
-    """Errors (px) of the exact simulator's frames from the end of the context on, with noise of sigma px, sigma / 2
-    px/frame."""
-    position, velocity = episodes.positions[:, CONTEXT - 1, -1], episodes.velocities[:, CONTEXT - 1, -1]
-    forces, truth = episodes.forces[:, CONTEXT:], episodes.positions[:, CONTEXT:]
-    noise = np.random.default_rng(0).standard_normal((2, DRAWS, *position.shape))
-    start = State(np.clip(position + sigma * noise[0], world.low, world.high), velocity + sigma / 2 * noise[1])
-    imagined, _ = simulate(start, np.broadcast_to(forces, (DRAWS, *forces.shape)), world)
-    return np.linalg.norm(seen_centre(imagined, world) - truth, axis=-1).mean(axis=-1)
 
 
 def _story(

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from models.precision import exact_errors
 from models.world_model import WorldModel
 from sim_core.episodes import Episodes
 from sim_core.world import State, World, simulate
-from viewer.learning.worst import closest_calls, exact_errors, worst_dreams
+from viewer.learning.worst import CONTEXT, DRAWS, closest_calls, worst_dreams
 from viewer.weights import PRETRAINED, load_weights
 
 WORLD = World(drag=0)
@@ -37,8 +38,8 @@ def test_across_a_close_call_the_velocity_differs_by_twice_the_acceleration():
 
 def test_without_noise_the_exact_simulator_is_right():
     episodes = Episodes(*(np.repeat(part, 3, axis=0) for part in vars(episode([9, 9], [1, 1], [[1, 0]] * 13)).values()))
-    assert exact_errors(episodes, 0, WORLD).max() < 0.085  # as perfect frames are read
-    assert exact_errors(episodes, 0.1, WORLD).max() > 0.1
+    assert exact_errors(0, episodes, CONTEXT, WORLD, DRAWS).max() < 0.085  # as perfect frames are read
+    assert exact_errors(0.1, episodes, CONTEXT, WORLD, DRAWS).max() > 0.1
 
 
 def test_the_worst_dreams_are_told_with_where_they_departed():
