@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from viewer.command_line import STOPPED
+from viewer.command_line import stopped, terminate
 
 # What takes long to import, torch and kfp above all, is imported where it is used: --help and mistakes answer at once.
 
@@ -73,21 +73,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt as stop:
         return stopped(stop)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a run as Ctrl-C does: `run.json` says so."""
-
-
-def stopped(stop: KeyboardInterrupt, hint: str = "") -> int:
-    """Say what the process was stopped by, and return its exit code, which is 128 and the signal's number."""
-    by, code = ("SIGTERM", 143) if isinstance(stop, Terminated) else ("Ctrl-C", STOPPED)
-    print(f"\nstopped by {by}{hint}", file=sys.stderr)
-    return code
-
-
-def terminate(number: int, frame: object) -> None:
-    raise Terminated
 
 
 def parser() -> argparse.ArgumentParser:
@@ -347,5 +332,5 @@ def explains_itself(error: BaseException) -> bool:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGTERM, terminate)  # ends a run as Ctrl-C does: run.json says so
     sys.exit(main())

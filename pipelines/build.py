@@ -24,12 +24,14 @@ class BuildConfig:
     Attributes:
         root: gs://bucket/prefix of the runs, "" for the cluster's own.
         platform: what the steps ask of a cluster, None for no cluster.
+        cache: whether steps may be taken from earlier runs.
     """
 
     cpu_image: str = NO_IMAGE
     gpu_image: str = NO_IMAGE
     root: str = ""
     platform: Platform | None = None
+    cache: bool = True
 
 
 def build_pipeline(config: BuildConfig) -> BaseComponent:
@@ -105,5 +107,8 @@ def build_pipeline(config: BuildConfig) -> BaseComponent:
             task.set_container_image(config.gpu_image)
             if platform:
                 on_gpus(task, platform, planned.outputs["node_selector"], planned.outputs["gpus"])
+        if not config.cache:
+            for task in (started, data, trained, checked, learned):
+                task.set_caching_options(False)
 
     return dreamblock

@@ -58,6 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
         help=f"after which a try of a step is ended; by default {Platform.max_hours}",
     )
     cluster.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="run all steps, and take none from an earlier run: what a cluster takes "
+        "there may have been deleted from the bucket",
+    )
+    cluster.add_argument(
         "--k8s-manifest", action="store_true", help="write Kubernetes objects for kubectl apply, not for an upload"
     )
     options = parser.parse_args(arguments)
@@ -91,6 +97,7 @@ def _images(options: argparse.Namespace) -> Images | None:
 
 
 def _config(options: argparse.Namespace, images: Images | None) -> "BuildConfig":
+    from components.component import NO_IMAGE
     from pipelines.build import BuildConfig
     from pipelines.platform import Platform
 
@@ -98,7 +105,8 @@ def _config(options: argparse.Namespace, images: Images | None) -> "BuildConfig"
     given = {name: value for name, value in asked.items() if value is not None}
     root = "" if options.root is None else bucket_root(options.root)
     platform = Platform(**given) if images or given else None
-    return BuildConfig(images.cpu, images.gpu, root, platform) if images else BuildConfig(root=root, platform=platform)
+    named = (images.cpu, images.gpu) if images else (NO_IMAGE, NO_IMAGE)
+    return BuildConfig(*named, root, platform, cache=not options.no_cache)
 
 
 if __name__ == "__main__":

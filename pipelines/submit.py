@@ -3,10 +3,11 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
-from viewer.command_line import command_parser, stoppable
+from viewer.command_line import command_parser, stoppable, terminate
 
 # What takes long to import, kfp above all, is imported where it is used: --help answers at once.
 
@@ -37,7 +38,7 @@ service; or --host, with --iap-client-id behind Google's Identity-Aware Proxy (f
 KF_PIPELINES_APP_OAUTH2_CLIENT_ID and KF_PIPELINES_APP_OAUTH2_CLIENT_SECRET) or with a token in KFP_TOKEN.
 
 Exit codes: 0 done, 1 a run failed, or the cluster or the bucket does not do as it is asked, 2 what was asked for is
-wrong, 130 stopped by Ctrl-C; a run that was begun goes on."""
+wrong, 130 stopped by Ctrl-C, 143 by SIGTERM; a run that was begun goes on."""
 
 
 @stoppable
@@ -145,4 +146,5 @@ def _add_parameters(parser: argparse.ArgumentParser, champion: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, terminate)  # else it would leave kubectl behind
     sys.exit(main())

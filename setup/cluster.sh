@@ -6,7 +6,8 @@ help="bash setup/cluster.sh up|down [--max-nodes N] [--dry-run] [--yes]
 
 up    Make the GKE cluster GKE_CLUSTER in GKE_ZONE and the service account of its nodes, and point kubectl at it. Its
       CPU pool keeps one node for Kubeflow and grows while steps run that need no GPU. Takes about 5 minutes.
-down  Delete the cluster, with the disks that it leaves behind and the service account. The bucket stays.
+down  Delete the cluster, with the disks that it leaves behind and, unless the project has other clusters, whose nodes
+      may have it, the service account. The bucket stays.
 
   --max-nodes N  nodes of the CPU pool at most (4), when it is made
   --dry-run      print every command, run none
@@ -42,15 +43,12 @@ up() {
       --disk-type=pd-balanced --disk-size="${disk}GB" \
       --num-nodes=1 --enable-autoscaling --min-nodes=1 --max-nodes="$max_nodes"
   fi
-  if lists "$context" kubectl config get-contexts --output=name; then
-    say "kubectl: knows the cluster"
-  else
-    run gcloud container clusters get-credentials "$cluster" --project="$project" --location="$zone"
-  fi
+  # Each time: kubectl may know another cluster of this name, that is gone, or be pointed at another one.
+  run gcloud container clusters get-credentials "$cluster" --project="$project" --location="$zone"
 }
 
 down() {
-  local all disks gone=no
+  local all disks others gone=no
   if cluster_there; then
     confirm "Delete the cluster $cluster in $zone, with Kubeflow and all its runs' records?"
     run gcloud container clusters delete "$cluster" --project="$project" --location="$zone" --quiet
@@ -69,6 +67,12 @@ down() {
     if [[ $gone == yes ]]; then confirm "Delete what the cluster $cluster left behind, ${disks//$'\n'/, }?"; fi
     # shellcheck disable=SC2086 # words
     run gcloud compute disks delete $disks --project="$project" --zone="$zone" --quiet
+  fi
+  all=$(ask gcloud container clusters list --project="$project" --format='csv[no-heading](name,location)') || exit 1
+  others=$(grep -vxF -e "$cluster,$zone" <<<"$all") || true
+  if [[ -n $others && $dry_run == no ]]; then
+    say "service account $nodes: stays, for nodes of ${others//$'\n'/ and } may have it"
+    return
   fi
   if lists "$node_role,serviceAccount:$(email "$nodes")" gcloud projects get-iam-policy "$project" \
     --flatten='bindings[].members' --format='csv[no-heading](bindings.role,bindings.members)'; then

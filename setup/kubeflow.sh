@@ -16,16 +16,18 @@ settings
 
 version=2.17.0 # of kfp in pyproject.toml
 manifests=https://github.com/kubeflow/pipelines/manifests/kustomize
+patience=300s # for git, which kustomize gives 27 s
+of_cluster="$manifests/cluster-scoped-resources?ref=$version&timeout=$patience"
 overlay=$root/build/kubeflow
 wanted="$version gs://$bucket $project"
 
 to_cluster() { "$1" kubectl --context="$context" "${@:2}"; } # run or ask there
 
 render() {
-  say "writes $overlay, setup/kubeflow with VERSION=$version, BUCKET=$bucket, PROJECT=$project"
+  say "writes $overlay, setup/kubeflow with VERSION=$version, PATIENCE=$patience, BUCKET=$bucket, PROJECT=$project"
   if [[ $dry_run == yes ]]; then return; fi
   mkdir -p "$overlay"
-  local file words="s/VERSION/$version/g; s/BUCKET/$bucket/g; s/PROJECT/$project/g"
+  local file words="s/VERSION/$version/g; s/PATIENCE/$patience/g; s/BUCKET/$bucket/g; s/PROJECT/$project/g"
   for file in "$setup"/kubeflow/*.yaml; do sed -e "$words" "$file" >"$overlay/$(basename "$file")"; done
 }
 
@@ -39,7 +41,7 @@ up() {
   fi
   say "Kubeflow's two disks cost $(cost 40 pd-balanced-gib); its pods run on the cluster's first node."
   confirm "Install Kubeflow Pipelines $version into $cluster?"
-  to_cluster run apply --server-side --force-conflicts --kustomize "$manifests/cluster-scoped-resources?ref=$version"
+  to_cluster run apply --server-side --force-conflicts --kustomize "$of_cluster"
   to_cluster run wait --for=condition=established --timeout=60s \
     crd/workflows.argoproj.io crd/scheduledworkflows.kubeflow.org
   render
@@ -50,10 +52,12 @@ up() {
 }
 
 down() {
-  if to_cluster has get namespace kubeflow --ignore-not-found --output=name; then
+  # The second is of what goes last: without it a deletion that broke off between them would count as done.
+  if to_cluster has get namespace kubeflow --ignore-not-found --output=name ||
+    to_cluster has get crd workflows.argoproj.io --ignore-not-found --output=name; then
     confirm "Delete Kubeflow Pipelines from $cluster, with all records of runs?"
-    to_cluster run delete namespace kubeflow --timeout=900s
-    to_cluster run delete --ignore-not-found --kustomize "$manifests/cluster-scoped-resources?ref=$version"
+    to_cluster run delete namespace kubeflow --ignore-not-found --timeout=900s
+    to_cluster run delete --ignore-not-found --kustomize "$of_cluster"
   else
     say "Kubeflow Pipelines: not there"
   fi

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec
 
-STOPPED = 130  # the exit code of a process that SIGINT ends, as shells count it
+STOPPED, TERMINATED = 130, 143  # exit codes of a process that SIGINT or SIGTERM ends, as shells count them
 Arguments = ParamSpec("Arguments")
 
 
@@ -43,6 +43,22 @@ def make_folder(folder: Path) -> None:
         raise ValueError(f"{folder} cannot be made: {error.strerror}") from error
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does, so that what it has begun is put away."""
+
+
+def terminate(number: int, frame: object) -> None:
+    """The handler of SIGTERM for commands that have something to put away."""
+    raise Terminated
+
+
+def stopped(stop: KeyboardInterrupt, hint: str = "") -> int:
+    """Say what the process was stopped by, and return its exit code."""
+    by, code = ("SIGTERM", TERMINATED) if isinstance(stop, Terminated) else ("Ctrl-C", STOPPED)
+    print(f"\nstopped by {by}{hint}", file=sys.stderr)
+    return code
+
+
 def stoppable(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
     """`main`, a command's, which Ctrl-C ends with a line on stderr and the exit code 130, and without a traceback."""
 
@@ -50,8 +66,7 @@ def stoppable(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
     def quiet(*arguments: Arguments.args, **options: Arguments.kwargs) -> int:
         try:
             return main(*arguments, **options)
-        except KeyboardInterrupt:
-            print("\nstopped by Ctrl-C", file=sys.stderr)
-            return STOPPED
+        except KeyboardInterrupt as stop:
+            return stopped(stop)
 
     return quiet

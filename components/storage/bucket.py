@@ -5,6 +5,7 @@ it: two writers never mix, and what a manifest vouches for is there.
 """
 
 import functools
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -164,11 +165,13 @@ def _write(uri: str, text: str, generation: int | None) -> None:
     """
     blob, content, writer = _blob(uri), text.encode(), uuid.uuid4().hex
     blob.metadata = {"writer": writer}
+    refused: object = None
     with _errors(uri):
         for _ in range(TRIES):
             try:
                 blob.upload_from_string(content, if_generation_match=generation, checksum="crc32c", **_patience())
-            except _DAMAGED:
+            except _DAMAGED as error:
+                refused = error
                 continue
             except exceptions.PreconditionFailed:
                 there = blob.bucket.get_blob(blob.name, **_patience())
@@ -178,7 +181,7 @@ def _write(uri: str, text: str, generation: int | None) -> None:
             if blob.crc32c == checksum(content):
                 return
             generation = blob.generation
-        raise StorageError(f"{uri} cannot be written: the storage alters what it is sent")
+        raise _unwritten(uri, refused)
 
 
 def _upload(files: dict[str, Path], uri: str) -> None:
@@ -189,7 +192,7 @@ def _upload(files: dict[str, Path], uri: str) -> None:
     """
     expected = {name: describe(file) for name, file in files.items()}
     root, writer = _blob(uri), uuid.uuid4().hex
-    bucket = root.bucket
+    bucket, refused = root.bucket, None
     for attempt in range(TRIES):
         there = _all(uri)
         pending = _lacking(expected, there)
@@ -210,7 +213,8 @@ def _upload(files: dict[str, Path], uri: str) -> None:
         ):
             if result is not None and not isinstance(result, _UNFINISHED):
                 raise result
-    raise StorageError(f"{uri} cannot be written: the storage alters what it is sent")
+            refused = result or refused
+    raise _unwritten(uri, refused)
 
 
 def _download(uri: str, files: dict[str, Description], path: Path) -> None:
@@ -327,6 +331,16 @@ def _rival(uri: str) -> StorageError:
     return StorageError(f"{uri} was not written: another process has written something else there")
 
 
+def _unwritten(uri: str, refused: object) -> StorageError:
+    """What is said after the last try; `refused` is what the storage had against one."""
+    reason = _said(refused) if isinstance(refused, exceptions.BadRequest) else "the storage alters what it is sent"
+    return StorageError(f"{uri} cannot be written, and was tried {TRIES} times: {reason}")
+
+
+def _said(error: object) -> str:
+    return " ".join(str(error).split())
+
+
 @contextmanager
 def _errors(uri: str) -> Iterator[None]:
     """Says in one sentence what the storage has against a request."""
@@ -341,12 +355,14 @@ def _errors(uri: str) -> Iterator[None]:
     except exceptions.NotFound as error:
         raise StorageError(f"there is no bucket {bucket}: gcloud storage buckets create {bucket}") from error
     except (exceptions.Forbidden, exceptions.Unauthorized) as error:
-        raise StorageError(
-            f"{bucket} does not let these credentials in: gcloud storage buckets add-iam-policy-binding {bucket} "
-            "--member=user:YOU@DOMAIN --role=roles/storage.objectAdmin"
-        ) from error
+        remedy = (
+            "bash setup/storage.sh up"
+            if "_KFP_RUNTIME" in os.environ  # in a pod, whose rights it gives
+            else f"gcloud storage buckets add-iam-policy-binding {bucket} --member=user:YOU@DOMAIN "
+            "--role=roles/storage.objectUser"
+        )
+        raise StorageError(f"{bucket} does not let these credentials in: {remedy} ({_said(error)})") from error
     except _UNANSWERED as error:
-        cause = " ".join(str(error).split())
-        raise StorageError(f"{bucket} does not answer, and was asked for {DEADLINE:g} s: {cause}") from error
+        raise StorageError(f"{bucket} does not answer, and was asked for {DEADLINE:g} s: {_said(error)}") from error
     except exceptions.GoogleAPICallError as error:
-        raise StorageError(f"{uri}: the storage refuses: {' '.join(str(error).split())}") from error
+        raise StorageError(f"{uri}: the storage refuses: {_said(error)}") from error

@@ -36,7 +36,7 @@ def upload(where: Where, options: argparse.Namespace) -> int:
         with connected(where) as client:
             new = versions.upload(client, path, name)
     print(f"version {name} {'is uploaded' if new else 'is there already, with the same content'}")
-    print(f"a run of it: {SUBMIT} run")
+    print(f"a run of it: {SUBMIT} run" + ("" if new else f" --version {name}"))
     return 0
 
 

@@ -34,7 +34,7 @@ class Where:
 
     Attributes:
         host: URL of Kubeflow Pipelines; "" for the service inside of the cluster, `kubectl port-forward` outside.
-        context: kubectl's, "" for its current one.
+        context: kubectl's, "" for its current one; inside of a cluster "" for that one.
         namespace: the one that Kubeflow Pipelines is installed in.
         iap_client_id: OAuth client of the Identity-Aware Proxy before the host, "" for none.
         token: what the host is shown as a bearer token, "" for none.
@@ -53,6 +53,11 @@ class Where:
             what = "--iap-client-id" if self.iap_client_id else "KFP_TOKEN"
             raise ValueError(f"{what} is for a host that asks for it: name the host with --host")
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is the cluster in which this process is a pod."""
+        return INSIDE in os.environ and not self.context
+
 
 @contextmanager
 def connected(where: Where) -> Iterator[kfp.Client]:
@@ -64,7 +69,7 @@ def connected(where: Where) -> Iterator[kfp.Client]:
     with ExitStack() as stack:
         if where.host:
             host = where.host
-        elif INSIDE in os.environ:
+        elif where.is_here:
             host = SERVICE.format(namespace=where.namespace)
         else:
             host = stack.enter_context(port_forward(where.context, where.namespace))
@@ -106,7 +111,7 @@ class _Client(kfp.Client):
 
 def _client(host: str, where: Where) -> kfp.Client:
     token_file = Path(os.environ.get(kfp.KF_PIPELINES_SA_TOKEN_ENV, kfp.KF_PIPELINES_SA_TOKEN_PATH))
-    inside = not where.host and token_file.exists()
+    inside = not (where.host or where.context) and token_file.exists()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # kfp's, about backends older than 2.0
         client = _Client(

@@ -1,6 +1,5 @@
 """What Kubernetes knows of a run's pods and Kubeflow Pipelines does not tell: why one failed, and why one waits."""
 
-import os
 import re
 from typing import Any
 
@@ -9,7 +8,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 
-from pipelines.cluster.connection import INSIDE, Where
+from pipelines.cluster.connection import Where
 from pipelines.cluster.errors import ClusterError
 
 LINES = 20  # of a log
@@ -27,7 +26,7 @@ def failure(where: Where, run_id: str, step: str) -> str:
     cluster = _kubernetes(where)
     failed = [pod for pod in _pods(cluster, where, run_id) if _is_of(pod, step) and pod.status.phase == "Failed"]
     if not failed:
-        if where.host and not where.context and INSIDE not in os.environ:
+        if where.host and not (where.context or where.is_here):
             raise ClusterError(
                 f"kubectl's current cluster has no pod of {step}: it is gone, or {where.host} is of another cluster, "
                 "which --context names"
@@ -66,7 +65,7 @@ def waiting(where: Where, run_id: str) -> list[str]:
 def _kubernetes(where: Where) -> client.CoreV1Api:
     settings = client.Configuration()
     try:
-        if INSIDE in os.environ:
+        if where.is_here:
             config.load_incluster_config(settings)
         else:
             config.load_kube_config(context=where.context or None, client_configuration=settings)

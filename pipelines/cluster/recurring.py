@@ -13,8 +13,9 @@ from kfp_server_api.exceptions import ApiException
 from components.configuration import nearest
 from pipelines.cluster.cron import Cron
 from pipelines.cluster.errors import ClusterError
+from pipelines.cluster.pages import pages
 from pipelines.cluster.runs import experiment, reference
-from pipelines.cluster.versions import MANY, Version
+from pipelines.cluster.versions import Version
 
 RecurringRun: TypeAlias = kfp_server_api.V2beta1RecurringRun
 REPLACES = "replaces "  # begins the description
@@ -99,9 +100,12 @@ def _replacing(before: list[RecurringRun]) -> str | None:
 
 def _named(client: Client, ours: str, name: str) -> list[RecurringRun]:
     equals = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
-    return _ask(client, ours, json.dumps({"predicates": [equals]}))
+    found = _ask(client, ours, json.dumps({"predicates": [equals]}))
+    return [
+        one for one in found if one.display_name == name
+    ]  # to Kubeflow's database large and small letters are alike
 
 
 def _ask(client: Client, ours: str, only: str | None) -> list[RecurringRun]:
-    found = client.list_recurring_runs(page_size=MANY, sort_by="created_at desc", experiment_id=ours, filter=only)
-    return found.recurring_runs or []
+    found = pages(client.list_recurring_runs, experiment_id=ours, filter=only)
+    return [one for page in found for one in page.recurring_runs or []]

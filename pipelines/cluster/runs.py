@@ -15,6 +15,7 @@ from kfp.client import Client
 from kfp_server_api.exceptions import ApiException
 
 from pipelines.cluster import PIPELINE
+from pipelines.cluster.pages import PAGE, pages
 from pipelines.cluster.versions import Version, plain_spec
 
 ENDS = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
@@ -22,7 +23,6 @@ ENDS = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 MACHINERY = re.compile(r"root|executor.*|.*-driver|for-loop-\d+|condition-.*|iteration-.*|exit-handler-.*")
 DRIVER = "-driver"  # ends the name of the pod that prepares a step
 WORDS = {"CANCELED": "cancelled", "CANCELING": "being cancelled", "RUNTIME_STATE_UNSPECIFIED": "unknown"}
-PAGE = 50
 
 Run: TypeAlias = kfp_server_api.V2beta1Run
 
@@ -69,13 +69,8 @@ def reference(version: Version) -> kfp_server_api.V2beta1PipelineVersionReferenc
 
 def newest(client: Client) -> Iterator[Run]:
     """All our runs, the newest first."""
-    ours, token = experiment(client), ""
-    while True:
-        found = client.list_runs(page_token=token, page_size=PAGE, sort_by="created_at desc", experiment_id=ours)
-        yield from found.runs or []
-        token = found.next_page_token
-        if not token:
-            return
+    for page in pages(client.list_runs, experiment_id=experiment(client)):
+        yield from page.runs or []
 
 
 def find(client: Client, run_id: str | None) -> Run:

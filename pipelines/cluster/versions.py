@@ -11,10 +11,10 @@ from kfp.client import Client
 from components.component import NO_IMAGE
 from components.configuration import nearest
 from pipelines.cluster import PIPELINE
+from pipelines.cluster.pages import pages
 from pipelines.engine.spec import load_spec
 from pipelines.write import documents
 
-MANY = 100  # versions, recurring runs: a page that holds them all
 Version: TypeAlias = kfp_server_api.V2beta1PipelineVersion
 
 
@@ -83,5 +83,5 @@ def _pipeline(client: Client) -> str | None:
 
 def _versions(client: Client, pipeline: str) -> list[Version]:
     """The newest first."""
-    found = client.list_pipeline_versions(pipeline, page_size=MANY, sort_by="created_at desc")
-    return found.pipeline_versions or []
+    found = pages(client.list_pipeline_versions, pipeline)
+    return [version for page in found for version in page.pipeline_versions or []]

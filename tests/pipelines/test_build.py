@@ -60,6 +60,12 @@ def test_what_reads_the_clock_or_who_is_champion_and_the_evaluation_are_never_ta
     assert {name for name, yes in cached.items() if not yes} - {"for-loop-1"} == {"plan", "evaluate", "promote"}
 
 
+def test_all_steps_can_be_kept_from_the_cache(tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    write_pipeline(path, BuildConfig(cache=False))
+    assert "enableCache: true" not in path.read_text()
+
+
 def test_the_trainings_alone_ask_for_the_large_image(spec):
     images = {label: executor.container.image for label, executor in spec.executors.items()}
     large = {"exec-train-world-model", "exec-train-policy"}

@@ -13,10 +13,11 @@ import sys
 
 HERE = os.path.dirname(__file__)
 CHANGES = {
-    *("create", "delete", "link", "enable", "update", "rm", "get-credentials"),
+    *("create", "delete", "link", "enable", "update", "rm"),
     *("add-iam-policy-binding", "remove-iam-policy-binding", "apply", "wait", "annotate"),
 }
-VERBS = CHANGES | {"list", "describe", "get-iam-policy", "get", "get-contexts"}
+# get-credentials is of kubectl's own file, and is given each time.
+VERBS = CHANGES | {"list", "ls", "describe", "get-iam-policy", "get", "get-contexts", "get-credentials"}
 
 
 def text(name):
@@ -56,7 +57,7 @@ def gcloud(plain, flags, made):
     if at is None:
         sys.exit(f"the stand-in does not know {plain}")
     kind, verb, names = " ".join(plain[:at]), plain[at], plain[at + 1 :]
-    if kind == "storage":  # rm --recursive
+    if kind == "storage":  # rm --recursive, and ls
         kind = "storage buckets"
     if kind == "iam service-accounts":
         names = [name.partition("@")[0] for name in names]
@@ -78,7 +79,10 @@ def gcloud(plain, flags, made):
     elif verb == "remove-iam-policy-binding":
         made.remove(["binding", names[0], [flags["role"], flags["member"]]])
     elif verb == "get-credentials":
-        made.append(["context", f"gke_{flags['project']}_{flags['location']}_{names[0]}", {}])
+        context = ["context", f"gke_{flags['project']}_{flags['location']}_{names[0]}", {}]
+        made += [context] if context not in made else []
+    elif verb == "ls":
+        return "\n".join(thing[1] for thing in made if thing[0] == "objects")
     elif verb == "get-iam-policy":
         return "\n".join(",".join(thing[2]) for thing in made if thing[:2] == ["binding", names[0]])
     else:
@@ -105,7 +109,7 @@ def field(name, thing, made_with, asked_with):
         "email": f"{thing}@{asked_with.get('project')}.iam.gserviceaccount.com",
         "location": made_with.get("location"),
         "zone.basename()": made_with.get("location"),
-        "labels.made-by": made_with.get("labels", "").removeprefix("made-by="),
+        "labels.made-by": (made_with.get("labels") or made_with.get("update-labels", "")).removeprefix("made-by="),
         "labels.goog-k8s-cluster-name": made_with.get("cluster"),
         "autoscaling.maxNodeCount": made_with.get("max-nodes"),
         "lifecycle_config.rule": made_with.get("lifecycle-file", ""),
@@ -116,12 +120,17 @@ def kubectl(plain, flags, made):
     if plain[:2] == ["config", "get-contexts"]:
         return "\n".join(thing[1] for thing in made if thing[0] == "context")
     namespace: list = next((thing for thing in made if thing[:2] == ["namespace", "kubeflow"]), [])
+    defined = [thing for thing in made if thing[0] == "crd"]
     if plain[0] == "apply" and not namespace:
-        made.append(["namespace", "kubeflow", {}])
+        made += [["namespace", "kubeflow", {}], ["crd", "workflows.argoproj.io", {}]]
     elif plain[0] == "annotate":
         namespace[2].update([plain[-1].split("=", 1)])
     elif plain[:2] == ["delete", "namespace"]:
-        made.remove(namespace)
+        made[:] = [thing for thing in made if thing != namespace]
+    elif plain[0] == "delete":  # what is of the whole cluster
+        made[:] = [thing for thing in made if thing not in defined]
+    elif plain[:2] == ["get", "crd"]:
+        return "\n".join(thing[1] for thing in defined)
     elif plain[0] == "get" and namespace:
         return "namespace/kubeflow" if flags["output"] == "name" else namespace[2].get("dreamblock-installed", "")
     return ""

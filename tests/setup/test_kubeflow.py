@@ -74,7 +74,7 @@ def test_what_steps_put_out_goes_to_the_bucket_as_the_service_account(overlay):
 
 
 def test_the_manifests_are_of_one_pinned_version(stages):
-    used = {match for words in stages["kubeflow"].up for word in words for match in re.findall(r"ref=(\S+)", word)}
+    used = {match for words in stages["kubeflow"].up for word in words for match in re.findall(r"ref=([^&\s]+)", word)}
     rendered = re.findall(r"^version=(\S+)", (SETUP / "kubeflow.sh").read_text(), re.MULTILINE)
     assert used == set(rendered)
     assert rendered[0].rpartition(".")[0] == version("kfp").rpartition(".")[0]

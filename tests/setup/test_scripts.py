@@ -262,6 +262,43 @@ def test_disks_of_a_cluster_that_is_gone_are_deleted_after_a_question(stages, cl
     assert any("disks" in words for words in cloud.changes())
 
 
+def test_the_account_of_nodes_stays_while_there_is_another_cluster(stages, cloud):
+    other = ["container clusters", "dreams", {"location": "us-central1-b"}]
+    cloud.restore([*stages["cluster"].after, other])
+    done = cloud.run("cluster", "down", "--yes")
+    assert done.returncode == 0
+    assert "service account dreamblock-nodes: stays, for nodes of dreams,us-central1-b may have it" in done.stdout
+    assert not any("iam" in " ".join(words) for words in cloud.changes())
+    assert other in cloud.made()
+
+
+def test_kubectl_is_pointed_at_the_cluster_whatever_it_knew(stages, cloud):
+    cloud.restore(stages["cluster"].after)
+    assert cloud.run("cluster", "up").returncode == 0
+    assert any("get-credentials" in words for words in cloud.log())
+
+
+def test_a_bucket_that_held_something_is_never_deleted(cloud):
+    bucket = ["storage buckets", "gs://my-dreams-dreamblock", {"location": "us-central1"}]
+    cloud.restore([bucket, ["objects", "gs://my-dreams-dreamblock/thesis.pdf", {}]])
+    cloud.must_run("storage", "up")
+    done = cloud.run("storage", "down", "--yes")
+    assert done.returncode == 0
+    assert "left as it is, for setup/storage.sh did not make it" in done.stdout
+    assert not any("rm" in words for words in cloud.changes())
+    assert bucket[1] in [name for _, name, _ in cloud.made()]
+
+
+def test_a_deletion_of_kubeflow_that_broke_off_is_gone_on_with(stages, cloud):
+    stage = stages["kubeflow"]
+    cloud.restore(stage.after)
+    cloud.fail([word.replace("FOLDER", str(cloud.folder)) for word in stage.down[-1]])
+    assert cloud.run("kubeflow", "down", "--yes").returncode == 1
+    cloud.fail([])
+    assert cloud.must_run("kubeflow", "down")[-1] == stage.down[-1]
+    assert cloud.made() == stage.gone
+
+
 def test_rights_are_those_of_one_bucket_and_one_repository_and_nobody_has_a_key(stages):
     commands = [words for stage in stages.values() for words in stage.up]
     granted = {

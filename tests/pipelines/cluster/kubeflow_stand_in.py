@@ -106,13 +106,13 @@ class Kubeflow:
                 new = {"display_name": query["name"], "pipeline_id": query["pipelineid"], "pipeline_spec": body}
                 return added(self.versions, new, "pipeline_version_id")
             case "GET", ["pipelines", _, "versions"]:
-                return {"pipeline_versions": self.versions[::-1]}
+                return page("pipeline_versions", self.versions[::-1], query)
             case "GET", ["pipelines", _, "versions", version]:
                 return next(one for one in self.versions if one["pipeline_version_id"] == version)
             case "POST", ["runs"]:
                 return self.begin(body)
             case "GET", ["runs"]:
-                return page(list(self.runs.values())[::-1], query)
+                return page("runs", list(self.runs.values())[::-1], query)
             case "GET", ["runs", run_id]:
                 if self.ahead[run_id]:
                     self.runs[run_id] |= self.ahead[run_id].pop(0)
@@ -120,7 +120,7 @@ class Kubeflow:
             case "POST", ["recurringruns"]:
                 return added(self.recurring, body | {"status": "ENABLED"}, "recurring_run_id")
             case "GET", ["recurringruns"]:
-                return {"recurringRuns": chosen(self.recurring, query)[::-1]}
+                return page("recurringRuns", chosen(self.recurring, query)[::-1], query)
             case "DELETE", ["recurringruns", one]:
                 (index,) = (i for i, found in enumerate(self.recurring) if found["recurring_run_id"] == one)
                 return self.recurring.pop(index) and {}
@@ -145,15 +145,15 @@ def added(place: list[dict[str, Any]], new: dict[str, Any], key: str) -> dict[st
 
 
 def chosen(found: list[dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]]:
-    """Those that a filter by name lets through."""
-    names = [one["stringValue"] for one in json.loads(query.get("filter", '{"predicates": []}'))["predicates"]]
-    return [one for one in found if all(one["display_name"] == name for name in names)]
+    """Those that a filter by name lets through, to which large and small letters are alike."""
+    names = [one["stringValue"].lower() for one in json.loads(query.get("filter", '{"predicates": []}'))["predicates"]]
+    return [one for one in found if all(one["display_name"].lower() == name for name in names)]
 
 
-def page(found: list[dict[str, Any]], query: dict[str, str]) -> dict[str, Any]:
+def page(what: str, found: list[dict[str, Any]], query: dict[str, str]) -> dict[str, Any]:
     first, size = int(query.get("page_token") or 0), int(query["page_size"])
     following = {"next_page_token": str(first + size)} if first + size < len(found) else {}
-    return {"runs": found[first : first + size], **following}
+    return {what: found[first : first + size], **following}
 
 
 @contextmanager

@@ -5,6 +5,7 @@ With -m long also the real five seconds.
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -68,6 +69,33 @@ def test_without_a_host_kubectl_leads_to_the_cluster_and_is_ended_again(no_host,
     how, end = called.read_text().splitlines()
     assert how == "--context gke_project_zone_cluster --namespace pipes port-forward service/ml-pipeline :8888"
     assert end == "ended"
+
+
+def test_sigterm_ends_kubectl_too(no_host, kubectl):
+    called = kubectl('echo "Forwarding from 127.0.0.1:9 -> 8888"')  # where nobody answers
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-m", "pipelines.submit", "list"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while not called.exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        errors = process.communicate(timeout=20)[1]
+    assert process.returncode == 143
+    assert "stopped by SIGTERM" in errors
+    deadline = time.monotonic() + 10
+    while "ended" not in called.read_text() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "ended" in called.read_text()
+
+
+def test_from_inside_of_a_cluster_another_is_reached_by_its_context(no_host, kubectl, submit, monkeypatch, tmp_path):
+    called = kubectl(f'echo "Forwarding from 127.0.0.1:{no_host.url.rpartition(":")[2]} -> 8888"')
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    (tmp_path / "token").write_text(SECRET)
+    monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(tmp_path / "token"))
+    assert submit("list", "--context", "another")[0] == 0
+    assert called.read_text().startswith("--context another ")
+    assert authorizations(no_host) == {None}
 
 
 def test_what_kubectl_has_against_it_is_said_in_its_words(no_host, kubectl, submit):

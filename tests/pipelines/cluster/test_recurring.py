@@ -52,6 +52,23 @@ def test_a_schedule_of_the_same_name_is_replaced_and_there_is_never_none(uploade
     ]
 
 
+def test_large_and_small_letters_make_two_schedules(uploaded, submit):
+    submit("schedule", "nightly", "--cron", "0 3 * * *")
+    assert "instead of" not in submit("schedule", "Nightly", "--cron", "0 4 * * *")[1]
+    assert [one["display_name"] for one in uploaded.recurring] == ["nightly", "Nightly"]
+    code, _, errors = submit("schedule", "NIGHTLY", "--remove")
+    assert code == 2
+    assert "there is no recurring run 'NIGHTLY'" in errors
+    assert len(uploaded.recurring) == 2
+
+
+def test_of_many_schedules_each_is_found(uploaded, submit, monkeypatch):
+    monkeypatch.setattr("pipelines.cluster.pages.PAGE", 2)
+    for number in range(5):
+        submit("schedule", f"number-{number}", "--cron", "0 3 * * *")
+    assert all(f"number-{number}" in submit("list")[1] for number in range(5))
+
+
 def test_if_the_new_schedule_is_refused_the_old_one_stays(uploaded, submit):
     submit("schedule", "nightly", "--cron", "0 3 * * *")
     before = list(uploaded.recurring)
@@ -115,7 +132,7 @@ def test_a_schedule_that_was_made_elsewhere_is_listed_as_it_is(uploaded, submit)
 
 
 def test_a_list_goes_over_pages_and_ends_at_twenty(cluster, submit, monkeypatch):
-    monkeypatch.setattr("pipelines.cluster.runs.PAGE", 7)
+    monkeypatch.setattr("pipelines.cluster.pages.PAGE", 7)
     for number in range(30):
         cluster.add_run(f"run-{number}", SUCCEEDS[-1])
     _, output, _ = submit("list")

@@ -21,6 +21,17 @@ def test_a_first_upload_makes_the_pipeline_and_the_next_of_the_same_changes_noth
     code, output, _ = submit("upload", "--file", compiled)
     assert (code, len(cluster.pipelines), len(cluster.versions)) == (0, 1, 1)
     assert "is there already" in output
+    assert f"a run of it: python -m pipelines.submit run --version {version['display_name']}\n" in output
+
+
+def test_a_version_of_long_ago_is_known(uploaded, submit, compiled, monkeypatch):
+    monkeypatch.setattr("pipelines.cluster.pages.PAGE", 7)
+    (first,) = uploaded.versions
+    others = [{"display_name": f"v{number}", "pipeline_version_id": f"id-{number}"} for number in range(20)]
+    uploaded.versions += [first | other for other in others]
+    assert "is there already" in submit("upload", "--file", compiled)[1]
+    assert len(uploaded.versions) == 21
+    assert submit("run", "--version", first["display_name"])[0] == 0
 
 
 def test_a_version_is_called_by_what_it_holds_not_by_its_comments(compiled, tmp_path):
