@@ -135,9 +135,11 @@ def new_axes(x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def _pixels(axes: Axes) -> None:
-    """From where a good policy holds the block to the square's whole width, the same in every plot of distances."""
+    """From where a good policy holds the block to the square's whole width, the same in every plot of distances; but
+    in a larger square to the largest.
+    """
     logarithmic(axes)
-    axes.set_ylim(0.005, 35)
+    axes.set_ylim(0.005, max(35, axes.dataLim.y1 if np.isfinite(axes.dataLim.y1) else 0))
 
 
 def logarithmic(axes: Axes) -> None:

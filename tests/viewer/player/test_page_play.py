@@ -3,7 +3,9 @@
 from html import escape
 
 import pytest
-from inside import LOOK
+from inside import LOOK, SHELL
+
+from viewer.player import page_script
 
 pytestmark = pytest.mark.browser
 FIELD = "[data-part=field]"
@@ -236,7 +238,7 @@ def test_a_finger_can_play_too(open_page, trained_page):
     wait_until(page, f"{away_from(6, 27)} < 1")
 
 
-@pytest.mark.parametrize("width", [1280, 390, 300])
+@pytest.mark.parametrize("width", [1280, 844, 768, 390, 300])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_where_it_is_shown(open_page, untrained_page, width, scheme):
     page = open_page(untrained_page, viewport={"width": width, "height": 800}, color_scheme=scheme)
@@ -244,9 +246,47 @@ def test_the_page_fits_where_it_is_shown(open_page, untrained_page, width, schem
     assert page.locator(FIELD).bounding_box()["width"] > 0.4 * min(width, 1000)
 
 
+def test_on_a_phone_that_lies_on_its_side_the_field_is_seen_whole(open_page, untrained_page):
+    page = open_page(untrained_page, viewport={"width": 667, "height": 375}, has_touch=True, is_mobile=True)
+    assert page.locator(FIELD).bounding_box()["height"] < 375
+
+
+def test_what_was_pressed_before_a_reset_or_before_nobody_pushed_is_forgotten(open_page, untrained_page):
+    page = open_page(untrained_page, reduced_motion="reduce")
+    for forget in ("Reset", "Nobody"):
+        press(page, "You")
+        page.keyboard.press("ArrowDown")
+        press(page, forget)
+        press(page, "Nobody")
+        assert look(page, "Array.from((player.nextFrame(), player.play.force))") == [0, 0]
+        for _ in range(3):
+            look(page, "player.nextFrame()")
+
+
+def test_of_several_changes_that_come_at_once_the_last_says_whether_the_board_is_seen(open_page, untrained_page):
+    observed = "window.IntersectionObserver = class { constructor(tell) { window.tell = tell; } observe() {} };"
+    page = open_page(untrained_page, init=observed)
+    page.evaluate("tell([{ isIntersecting: true }, { isIntersecting: false }])")
+    dreamed = look(page, "player.play.dreamed")
+    page.wait_for_timeout(400)
+    assert look(page, "player.play.dreamed") <= dreamed + 1
+    page.evaluate("tell([{ isIntersecting: false }, { isIntersecting: true }])")
+    wait_until(page, f"player.play.dreamed > {dreamed + 2}")
+
+
+@pytest.mark.parametrize(("size", "top"), [(32, 0), (128, 12.1)])  # % of the height, from above
+def test_a_larger_world_has_a_higher_curve(open_page, size, top):
+    plot = f"const root = document.createElement('div'); curve(root, {{ size: {size} }})(30, false);"
+    points = open_page(SHELL).evaluate(
+        f"() => {{ {page_script()}\n{plot} return root.querySelector('polyline').getAttribute('points'); }}"
+    )
+    assert float(points.split(",")[1]) == pytest.approx(top, abs=0.05)
+
+
 def test_who_asked_for_little_motion_starts_it_himself(open_page, untrained_page):
     page = open_page(untrained_page, reduced_motion="reduce")
     assert page.inner_text("[data-action=run]") == "Start"
+    assert "nothing was dreamed yet" in page.get_attribute("[data-part=curve]", "aria-label")
     page.wait_for_timeout(300)
     assert look(page, "player.play.dreamed") == 0
     press(page, "Start")
@@ -258,6 +298,16 @@ def test_without_scripts_there_is_one_sentence(open_page, untrained_page):
     assert page.inner_text("body").strip() == (
         "The player needs scripts and a current browser, and one of the two is missing here."
     )
+
+
+def test_while_megabytes_come_it_is_said_and_not_blamed_on_the_browser(open_page, untrained_page):
+    begun = untrained_page.partition('<div class="player-board"')[0]
+    assert open_page(begun).inner_text(".player-without") == "The player is loading."
+
+
+def test_a_browser_that_does_not_know_the_scripts_words_gets_the_sentence(open_page, untrained_page):
+    page = open_page(untrained_page.replace('"use strict";', "return;"))
+    assert page.inner_text(".player-without").startswith("The player needs scripts and a current browser")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 // The curve of how far dream and reality have come apart, timestep by timestep, on a logarithmic axis.
 
 const SPAN = 120; // timesteps
-const [LEAST, MOST] = [0.01, 30]; // px
+const LEAST = 0.01; // px
 
-function curve(root) {
+function curve(root, world) {
+  const most = Math.max(30, world.size / Math.SQRT2); // px
   const points = []; // [px, whether the dream was re-synced then]
-  const height = (px) => 100 * (1 - Math.log(Math.min(Math.max(px, LEAST), MOST) / LEAST) / Math.log(MOST / LEAST));
+  const height = (px) => 100 * (1 - Math.log(Math.min(Math.max(px, LEAST), most) / LEAST) / Math.log(most / LEAST));
   const across = (i) => ((100 * i) / (SPAN - 1)).toFixed(2);
   const plot = svg(root, "svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none" });
   for (const px of [0.1, 1, 10]) {

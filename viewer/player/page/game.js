@@ -31,6 +31,7 @@ function startGame(board, { world, program }) {
       act.target();
     },
     reset() {
+      push.release();
       const [low, high] = [world.block / 2, world.size - world.block / 2];
       const random = (from, to) => from + (to - from) * Math.random();
       play.restart([random(low, high), random(low, high)], [random(-1, 1), random(-1, 1)]);
@@ -40,6 +41,7 @@ function startGame(board, { world, program }) {
     },
     choose(name, value) {
       choices[name] = value;
+      if (name === "driver" && value === "nobody") push.release();
       tell();
       show();
     },
@@ -94,7 +96,8 @@ function startGame(board, { world, program }) {
   let due = 0; // frames
   let before = performance.now();
   listen(board, view.brush, { target, push, choices, act });
-  new IntersectionObserver(([entry]) => (visible = entry.isIntersecting)).observe(board);
+  // Of several changes that come at once the last counts.
+  new IntersectionObserver((changes) => (visible = changes[changes.length - 1].isIntersecting)).observe(board);
   target.put([0.7 * world.size, 0.3 * world.size]);
   play.setTarget(target.pixels);
   act.reset();

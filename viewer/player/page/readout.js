@@ -7,7 +7,7 @@ function readout(board, world) {
 
   return {
     brush: overlay.brush,
-    plot: curve(part("curve")),
+    plot: curve(part("curve"), world),
 
     // One frame of the timestep, with the block that is steered at `steered`.
     show(play, target, frame, steered) {
