@@ -43,7 +43,7 @@ examples:
       the runs, and the removal of one that nothing else needs
   python -m pipelines.compile -o pipeline.yaml
   python local_runner.py --pipeline pipeline.yaml --preset smoke --set 'overrides={"data.episodes": 512}'
-      the same from a compiled file, whose own parameters are preset, seed and overrides
+      the same from a compiled file, whose own parameters include preset, seed and overrides
 
 --pipeline takes any compiled KFP pipeline whose components are Python functions. Running one is running the code
 that it carries, in this process and with your rights: only run files that you trust.
@@ -52,7 +52,8 @@ A run's folder is ROOT/<pipeline>/<run id>: run.json, what each step put out, an
 earlier runs below the same root when their inputs and their code, with all that it imports, are the same.
 The same weights come out of the same number of threads, on the same type of processor, only. A resumed run goes on
 with as many threads as it began with, unless --threads says another number.
-Exit codes: 0 done, 1 a step failed, 2 what was asked for is wrong, 130 stopped by Ctrl-C, 143 by SIGTERM."""
+Exit codes: 0 done, 1 a step failed, or the disk, the bucket or another process ended the run, 2 what was asked for is
+wrong, 130 stopped by Ctrl-C, 143 by SIGTERM."""
 
 PIPELINE = "dreamblock"  # ours
 ROOT = "runs"  # by default
@@ -102,9 +103,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--checkpoint-seconds", metavar="N", type=float, help="between the checkpoints of a training, by default 60"
     )
-    parser.add_argument(
-        "--threads", metavar="N", type=int, help="of each step, by default 1, which is fastest on two cores"
-    )
+    parser.add_argument("--threads", metavar="N", type=int, help="of each step, by default 1")
     parser.add_argument(
         "--resume", metavar="RUN", help="go on with this run, with its parameters; its id, or as in --list"
     )

@@ -29,11 +29,14 @@ class Row:
     @property
     def shown(self) -> str:
         """The figure for a person, with its unit."""
-        return "–" if self.figure is None else self.bound(self.figure)
+        return "–" if self.figure is None else self._with_unit(self.figure)
 
-    def bound(self, value: float | None) -> str:
-        """A value of this row's unit for a person; empty without one."""
-        return "" if value is None else f"{value:.3g} {self.unit}".rstrip()
+    def kept(self, bound: float | None) -> str:
+        """What keeps a bound, for a person: "≥ 0.7", "≤ 5 %"; empty without one."""
+        return "" if bound is None else f"{'≥' if self.higher_is_better else '≤'} {self._with_unit(bound)}"
+
+    def _with_unit(self, value: float) -> str:
+        return f"{value:.3g} {self.unit}".rstrip()
 
     @property
     def reached(self) -> str:

@@ -21,9 +21,10 @@ TEXT = """\
 # How fast it is
 
 Written by `make bench`, but for the section on a GPU, which says where it was measured. Each figure stands beside its
-limit, which was measured in the same run, in turns with it, and is a share of the limit's speed or what its unit says.
-*Reached* is the harder of the two bounds that it keeps. Times are CPU seconds of one thread, medians, so that they hold
-on a busy machine too; where wall time is meant, the row says so.
+limit, which was measured in the same run, in turns with it, and is a share of the limit's speed or what its unit says:
+the median of the turns' own shares, and so not quite the quotient of the two medians beside it. *Must* and *aim* are
+bounds that the project sets itself, *reached* is the harder one that is kept. Times are CPU seconds of one thread,
+medians, so that they hold on a busy machine too; where wall time is meant, the row says so.
 """
 
 
@@ -54,7 +55,7 @@ def machine() -> Machine:
 def table(rows: Sequence[Row]) -> str:
     """One table of all rows, as Markdown, which reads as well on a terminal."""
     cells = [
-        [row.what, row.measured, row.limit, row.shown, row.bound(row.must), row.bound(row.aim), row.reached]
+        [row.what, row.measured, row.limit, row.shown, row.kept(row.must), row.kept(row.aim), row.reached]
         for row in rows
     ]
     return tabulate(cells, HEADS, "github", disable_numparse=True)
@@ -63,7 +64,7 @@ def table(rows: Sequence[Row]) -> str:
 def summary(rows: Sequence[Row]) -> str:
     """The table of the README: the figures that have a bound to keep."""
     cells = [
-        [row.what, row.shown, row.bound(row.must), row.bound(row.aim), row.reached]
+        [row.what, row.shown, row.kept(row.must), row.kept(row.aim), row.reached]
         for row in rows
         if row.must is not None
     ]

@@ -20,7 +20,7 @@ class DreamState(NamedTuple):
 class Branch(nn.Module):
     """An LSTM cell and, from its input and output, a linear map plus a small MLP.
 
-    A plain LSTM dreams a third worse (docs/learning.md): folding a path at a wall is piecewise linear, which a ReLU
+    Dreams of a plain LSTM are half as far off again (docs/learning.md): folding a path at a wall is piecewise linear, which a ReLU
     branch can be exactly and gates cannot.
     """
 

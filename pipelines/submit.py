@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -70,17 +71,22 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     upload = _command(commands, "upload", "make the pipeline a version on the cluster")
-    upload.add_argument("--file", metavar="YAML", type=Path, help="a compiled pipeline; by default it is compiled now")
+    upload.add_argument(
+        "--file",
+        metavar="YAML",
+        type=Path,
+        help="a compiled pipeline; by default it is compiled now, with options of python -m pipelines.compile but -o",
+    )
 
     run = _command(commands, "run", "start a run")
-    _add_parameters(run, "none")
+    _add_parameters(run, "none", seed="not with a champion")
     run.add_argument("--wait", action="store_true", help="show its steps until it ends; 1 if it fails")
 
     schedule = _command(commands, "schedule", "start runs again and again")
     schedule.add_argument("name", metavar="NAME", help="of the recurring run; one of the same name is replaced")
     schedule.add_argument("--cron", metavar="EXPRESSION", help="five fields, or six with a second before them; in UTC")
     schedule.add_argument("--remove", action="store_true", help="end the recurring run instead")
-    _add_parameters(schedule, "NAME, that of the recurring run")
+    _add_parameters(schedule, "NAME, that of the recurring run", seed='only with --champion ""')
 
     status = _command(commands, "status", "show the steps of a run, and why it failed")
     status.add_argument("run", metavar="RUN_ID", nargs="?", help="by default the newest")
@@ -98,6 +104,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     options, rest = parser.parse_known_args(arguments)
     if rest and (options.command != "upload" or options.file):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if any(re.match("-o|--output", word) for word in rest):
+        parser.error("upload keeps no file: python -m pipelines.compile -o writes one, and upload --file takes it")
     return argparse.Namespace(**vars(options), compile=rest)
 
 
@@ -125,9 +133,9 @@ def _command(commands, name: str, does: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_parameters(parser: argparse.ArgumentParser, champion: str) -> None:
+def _add_parameters(parser: argparse.ArgumentParser, champion: str, *, seed: str) -> None:
     parser.add_argument("--preset", help="smoke, laptop or gpu; by default what the version says")
-    parser.add_argument("--seed", type=int, help="of the data and the trainings")
+    parser.add_argument("--seed", type=int, help=f"of the data and the trainings; {seed}")
     parser.add_argument(
         "--champion",
         metavar="NAME",

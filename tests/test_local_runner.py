@@ -19,12 +19,12 @@ from kfp import dsl
 from kfp.compiler import Compiler
 from tiny_run import PROJECT, RUNNER, command, run_json
 
-import local_runner
 import models.train_policy
 from components.storage import MANIFEST, verified
 from local_runner import main
 from models.checkpoint import load_training, load_world_model
 from pipelines.engine import attempts
+from viewer.command_line import Terminated
 
 
 def start(arguments, **options):
@@ -305,9 +305,7 @@ def test_ctrl_c_stops_a_stage_and_leaves_no_half_of_it(stage, tmp_path):
         verified(path)
 
 
-@pytest.mark.parametrize(
-    ("stop", "by", "code"), [(KeyboardInterrupt, "Ctrl-C", 130), (local_runner.Terminated, "SIGTERM", 143)]
-)
+@pytest.mark.parametrize(("stop", "by", "code"), [(KeyboardInterrupt, "Ctrl-C", 130), (Terminated, "SIGTERM", 143)])
 def test_a_run_that_is_stopped_says_how_it_goes_on(stop, by, code, greeting_file, tmp_path, capsys, monkeypatch):
     def interrupted(*arguments):
         raise stop

@@ -181,7 +181,8 @@ def page(card: Mapping[str, Any], folder: Path) -> str:
         anew="No command by itself makes them anew: *training* says what led to them. This card is made with"
         if card["how"]
         else "Make them anew with the command and each seed, and this card with",
-        card_command=f"python -m viewer.card RUN RUN RUN --commit COMMIT -o {folder}",
+        card_command=f"python -m viewer.card RUN RUN RUN --commit COMMIT -o {folder}"
+        + (" --machine MACHINE --how HOW" if card["how"] else ""),
         episodes=chosen["figures"]["episodes"],
         few=FEW,
         table=tabulate(rows(seeds), ["", *(f"seed {name}" for name in names)], "github", disable_numparse=True),

@@ -162,7 +162,7 @@ def dream_part(dream: Mapping[str, Any], figure: str, folder: Path) -> str:
     places = [dream["horizon"].index(horizon) for horizon in HORIZONS if horizon in dream["horizon"]]
     rows = []
     for key, label, _ in (*DREAM_FIGURES, ("bayes_ratio", "over the Bayes floor, root mean squares", "")):
-        if key in known:
+        if any(value is not None for value in known.get(key, [])):
             intervals = dream["intervals"].get(key) or [None] * len(dream["horizon"])
             rows.append([label, *(with_interval(known[key][place], intervals[place]) for place in places)])
     table = tabulate(rows, ["horizon", *(dream["horizon"][place] for place in places)], "github", disable_numparse=True)

@@ -28,8 +28,8 @@ def test_the_table_has_each_figure_beside_its_limit_and_bounds():
     heads, *rows = cells(table(ROWS))
     assert heads[-4:] == ["figure", "must", "aim", "reached"]
     assert rows == [
-        ["a copy", "5 GB/s", "memory: 10 GB/s", "0.5", "0.45", "0.8", "must"],
-        ["a wait", "3 ms", "a step: 100 ms", "3 %", "5 %", "1 %", "must"],
+        ["a copy", "5 GB/s", "memory: 10 GB/s", "0.5", "≥ 0.45", "≥ 0.8", "must"],
+        ["a wait", "3 ms", "a step: 100 ms", "3 %", "≤ 5 %", "≤ 1 %", "must"],
         ["threads", "2 s", "one: 3 s", "1.5", "", "", ""],
     ]
 
@@ -43,7 +43,7 @@ def test_the_document_says_where_it_was_measured_and_shows_the_plots():
     assert re.findall("(?m)^## (.*)", text) == ["In short", "Simulator", "Growth", "On a GPU"]
     assert "![Time against work](performance-growth.svg)" in text
     short = text.partition("## In short")[2].partition("## ")[0]
-    assert cells(short)[1:] == [["a copy", "0.5", "0.45", "0.8", "must"]], "what has a bound, of this machine"
+    assert cells(short)[1:] == [["a copy", "0.5", "≥ 0.45", "≥ 0.8", "must"]], "what has a bound, of this machine"
     assert "a large GPU" in text.partition("## On a GPU")[2]
 
 

@@ -163,3 +163,11 @@ def test_before_an_upload_a_run_says_what_is_missing(cluster, submit):
     code, _, errors = submit("run")
     assert code == 2
     assert "the cluster has no pipeline 'dreamblock' yet: python -m pipelines.submit upload" in errors
+
+
+@pytest.mark.parametrize("option", ["-oFILE", "--output=FILE"])
+def test_upload_takes_no_output_for_it_keeps_none(option, cluster, submit, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        submit("upload", option.replace("FILE", str(tmp_path / "x.yaml")))
+    assert "upload keeps no file" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
