@@ -19,25 +19,45 @@ from models.process import prepare
 from models.steps import Steps
 
 ROOT = Path(__file__).parents[1]
+STATISTICS = Path("/proc/stat")  # of Linux
 PAIRS = 5  # of turns of a second or so
 
 
 def rows() -> Iterator[Row]:
     """The phases of a training, measured in a process of its own: how threads wait is settled when it starts."""
-    load = os.getloadavg()[0]
+    busy = cores_at_work()
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
     command = [sys.executable, "-m", "benchmarks.threads"]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
     for name, times in json.loads(done.stdout).items():
-        yield compared(name, Paired(**times), load, os.cpu_count() or 1)
+        yield compared(name, Paired(**times), busy, os.cpu_count() or 1)
 
 
-def compared(name: str, timed: Paired, load: float, cores: int) -> Row:
-    """The row of a phase, with the load: what a second thread brings depends on whether there is a core for it."""
-    busy = ", too busy to tell what an idle machine gains" if load >= cores else ""
+def cores_at_work(seconds: float = 1.0) -> float:
+    """How many cores others keep busy: over some seconds in which nothing is done here. Where the system does not count
+    that, the load average, in which there is still what was done here before.
+    """
+    try:
+        before = _ticks()
+        time.sleep(seconds)
+        every, idle = (now - then for now, then in zip(_ticks(), before, strict=True))
+        return (os.cpu_count() or 1) * (1 - idle / every)
+    except (OSError, ValueError, IndexError, ZeroDivisionError):
+        return os.getloadavg()[0]
+
+
+def _ticks() -> tuple[int, int]:
+    """Of all cores since the start of the system, and those of them without work."""
+    ticks = [int(number) for number in STATISTICS.read_text().partition("\n")[0].split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
+
+
+def compared(name: str, timed: Paired, busy: float, cores: int) -> Row:
+    """The row of a phase: what a second thread brings depends on whether there is a core for it."""
+    told = "" if busy <= cores - 1.5 else ", too many to tell what an idle machine gains"
     return Row(
         f"{name}, with --threads 2, wall time",
-        f"{timed.measured / STEPS * 1e3:.1f} ms a step; load average {load:.1f} on {cores} cores{busy}",
+        f"{timed.measured / STEPS * 1e3:.1f} ms a step; others were at {busy:.1f} of {cores} cores{told}",
         f"with one thread: {timed.limit / STEPS * 1e3:.1f} ms",
         timed.share,
     )
