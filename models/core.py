@@ -20,8 +20,8 @@ class DreamState(NamedTuple):
 class Branch(nn.Module):
     """An LSTM cell and, from its input and output, a linear map plus a small MLP.
 
-    Dreams of a plain LSTM are half as far off again (docs/learning.md): folding a path at a wall is piecewise linear, which a ReLU
-    branch can be exactly and gates cannot.
+    Dreams of a plain LSTM are half as far off again (docs/learning.md): folding a path at a wall is piecewise linear,
+    which a ReLU branch can be exactly and gates cannot.
     """
 
     def __init__(self, inputs: int, config: WorldModelConfig):

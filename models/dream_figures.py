@@ -86,7 +86,7 @@ def compare_dreams(
     centres = true_centres(episodes, context, world)
     errors, overlaps = np.empty((2, *centres.shape[:3]), np.float32)
     seen = [encoded(model, render(episodes.positions[part, :context], world)) for part in chunks(len(centres), ENCODED)]
-    latents = imagined(model, torch.cat(seen), torch.from_numpy(episodes.forces))
+    latents = imagined(model, torch.cat(seen), as_given_to(model, episodes.forces))
     for chunk in chunks(len(centres), LOOKED_AT):
         dream = torch.sigmoid(decoded(model, latents[chunk]))
         errors[chunk] = centroid_error(dream, centres[chunk])
@@ -100,7 +100,12 @@ def dream_logits(
     forces: Float[np.ndarray, "episodes time 2"],
 ) -> Float[Tensor, "episodes horizon frame h w"]:
     """The frames that the model dreams after what it has seen, on the rest of the forces."""
-    return decoded(model, imagined(model, encoded(model, seen), torch.from_numpy(forces)))
+    return decoded(model, imagined(model, encoded(model, seen), as_given_to(model, forces)))
+
+
+def as_given_to(model: WorldModel, numbers: Float[np.ndarray, "*any"]) -> Float[Tensor, "*any"]:
+    """Numbers in the precision in which a model computes."""
+    return torch.from_numpy(numbers).to(model.latent_mean.dtype)
 
 
 @torch.no_grad()
@@ -108,7 +113,7 @@ def encoded(
     model: WorldModel, seen: Float[np.ndarray, "episodes context frame h w"]
 ) -> Float[Tensor, "episodes context latent"]:
     """The latents of what was seen."""
-    return model.encode(torch.from_numpy(seen).flatten(0, 1)).unflatten(0, seen.shape[:2])
+    return model.encode(as_given_to(model, seen).flatten(0, 1)).unflatten(0, seen.shape[:2])
 
 
 @torch.no_grad()

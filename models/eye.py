@@ -18,7 +18,7 @@ def centroid(frames: Float[Tensor, "*batch h w"]) -> Float[Tensor, "*batch 2"]:
     """The centroid (px) of what is visible; NaN where nothing is."""
     visible = torch.relu(frames - VISIBLE)
     columns, rows = visible.sum(-2), visible.sum(-1)
-    pixels = torch.arange(frames.shape[-1]) + 0.5
+    pixels = torch.arange(frames.shape[-1], dtype=frames.dtype) + 0.5
     return torch.stack([columns @ pixels, rows @ pixels], -1) / rows.sum(-1)[..., None]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
-from models.dream_figures import chunks, dream_logits
+from models.dream_figures import as_given_to, chunks, dream_logits
 from models.policy import Policy, encode_target
 from models.statistics import bootstrap, worst
 from models.world_model import WorldModel
@@ -139,16 +139,16 @@ def policy_controller(
     """
     memory = model.config.memory
     with torch.no_grad():
-        goal = encode_target(model, torch.from_numpy(target))
+        goal = encode_target(model, as_given_to(model, target))
     latents: deque[torch.Tensor] = deque(maxlen=memory)
-    forces = deque([torch.zeros(len(target), 2)], maxlen=memory)
+    forces = deque([goal.new_zeros(len(target), 2)], maxlen=memory)
 
     @torch.no_grad()
     def choose_force(t: int, state: State, positions: Positions) -> Float32[np.ndarray, "episodes 2"]:
-        latents.append(model.encode(torch.from_numpy(render(positions[:, -1], world))))
+        latents.append(model.encode(as_given_to(model, render(positions[:, -1], world))))
         remembered = model.filter(torch.stack(list(latents), 1), torch.stack(list(forces), 1))
         forces.append(policy(remembered, goal, forces[-1]))
-        return forces[-1].numpy()
+        return forces[-1].float().numpy()
 
     return choose_force
 

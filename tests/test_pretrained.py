@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from models.goal_figures import controller_figures, drive_policy
+from models import goal_figures
+from models.goal_figures import controller_figures, drive_policy, goal_reaching
 from sim_core.episodes import random_goals
 from sim_core.raster import render
 from sim_core.world import State
@@ -48,6 +50,18 @@ def test_the_weights_score_on_the_first_audit_episodes_what_their_card_says(rast
     assert len(said) > 500
     for place in said:
         assert found[place] == pytest.approx(said[place], rel=1e-3, abs=1e-6), place
+
+
+def test_in_double_precision_a_drive_is_the_same_however_sums_are_rounded(monkeypatch):
+    model, policy, world, _ = load_weights(PRETRAINED / "pixel")
+    ended = {}
+    for dtype in (torch.float32, torch.float64):
+        for at_a_time in (100, 3):  # whose products are rounded differently
+            monkeypatch.setattr(goal_figures, "CHUNK", at_a_time)
+            found = goal_reaching(model.to(dtype), policy.to(dtype), world, "audit", 100, 50)
+            ended[dtype, at_a_time] = found["controllers"]["policy"]["final_px_mean"]
+    assert ended[torch.float64, 100] == pytest.approx(ended[torch.float64, 3], rel=1e-6)
+    assert ended[torch.float32, 100] == pytest.approx(ended[torch.float64, 100], rel=0.1)
 
 
 @pytest.mark.parametrize("raster", RASTERS)

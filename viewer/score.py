@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import torch
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -96,9 +97,11 @@ def by_name(folders: Sequence[Path]) -> dict[str, Path]:
     return named
 
 
-def score_folder(folder: Path, config: EvaluationConfig) -> dict[str, Any]:
-    """The score of the weights in a folder, with a bar."""
+def score_folder(folder: Path, config: EvaluationConfig, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
+    """The score of the weights in a folder, which compute in numbers of this type, with a bar."""
     model, policy, world, _ = load_weights(folder)
+    model.to(dtype)
+    policy.to(dtype)
     with tqdm(desc=f"score {folder}", leave=False) as bar:
 
         def on_progress(done: int, parts: int) -> None:
