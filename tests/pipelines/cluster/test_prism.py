@@ -55,6 +55,7 @@ def prism(tmp_path_factory):
     del definitions["protobufAny"]["properties"]["value"]
     definitions["v2beta1RuntimeState"]["default"] = "SUCCEEDED"  # what Prism answers, of all that is allowed
     definitions["v2beta1RuntimeConfig"]["properties"]["pipeline_root"]["example"] = ROOT
+    definitions["v2beta1RecurringRun"]["properties"]["display_name"]["example"] = "nightly"
     folder = tmp_path_factory.mktemp("prism")
     (folder / "api.json").write_text(json.dumps(description))
     with socket.create_server(("127.0.0.1", 0)) as probe:
