@@ -56,10 +56,10 @@ class WorldModelTraining:
     seed: int = 0
     autoencoder_steps: int = 6000
     autoencoder_batch: int = 64  # observations
-    autoencoder_rate: float = 0.05  # Muon's learning rate
+    autoencoder_rate: float = 0.04  # Muon's learning rate
     dynamics_steps: int = 9000
     dynamics_batch: int = 256  # sequences
-    dynamics_rate: float = 0.03
+    dynamics_rate: float = 0.01
     horizons: tuple[int, ...] = (2, 4, 8)  # timesteps dreamed in the first tenth, until six tenths, and then
     decoder_steps: int = 1500  # of the autoencoder's batch and rate
     delta: float = 0.03  # latent error, in standard deviations, from which the loss grows like a logarithm
@@ -111,7 +111,7 @@ class PolicyTraining:
     seed: int = 0
     steps: int = 3000
     batch: int = 64  # dreams
-    rate: float = 0.01  # Muon's learning rate
+    rate: float = 0.007  # Muon's learning rate
     horizon: int = 8  # timesteps from the start to the last that is scored
     lead: int = 8  # timesteps that it dreams at most before the start: what it brings about, it has to master
     shift: int = 2  # px by which targets are moved at most, even into a wall

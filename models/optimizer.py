@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.muon import Muon
+from models.muon import Muon, due
 
 ADAM_RATE = 2e-3  # for what is no matrix: biases, convolutions, the initial state
 WARM_UP = 100  # steps
@@ -24,16 +24,18 @@ class Optimizer:
         self.steps, self.greatest = steps, (share * rate, share * ADAM_RATE)
         # Steps on a GPU are recorded and replayed: what changes from one to the next lies in its memory.
         muon_rate, adam_rate = self.rates = torch.zeros(2, device=device).unbind()
-        muon = Muon(matrices, muon_rate)
+        self.muon = Muon(matrices, muon_rate)
         adam = torch.optim.AdamW(rest, lr=adam_rate, weight_decay=0, fused=True, capturable=device.type == "cuda")
-        self.both: tuple[Muon | torch.optim.AdamW, ...] = (muon, adam)
+        self.both: tuple[Muon | torch.optim.AdamW, ...] = (self.muon, adam)
 
     def clip(self) -> Float[Tensor, ""]:
         """Clip the gradients and return the norm that they had."""
         return nn.utils.clip_grad_norm_(self.parameters, CLIP)
 
-    def set_rate(self, step: int) -> float:
-        """Prepare step number `step` of the schedule; Muon's learning rate."""
+    def prepare(self, step: int) -> float:
+        """Get ready for step number `step` of the schedule; Muon's learning rate in it."""
+        if due(step):
+            self.muon.renew()
         share = min(1, (step + 1) / WARM_UP) * (0.505 + 0.495 * math.cos(math.pi * step / self.steps))
         for rate, greatest in zip(self.rates, self.greatest, strict=True):
             rate.fill_(greatest * share)

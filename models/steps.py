@@ -72,7 +72,7 @@ class Steps:
         taken = self._descend(self.phase.draw(step))
         if not (taken.loss.isfinite() and taken.norm.isfinite()):
             raise NotFinite(taken, sound=True)
-        self.rate = self.optimizer.set_rate(step)
+        self.rate = self.optimizer.prepare(step)
         self.optimizer.apply()
         with torch.no_grad():
             torch._foreach_lerp_(self.averages, self.weights, 1 - decay(step, self.phase.average))
@@ -113,7 +113,7 @@ class RecordedSteps(Steps):
 
     def take(self, step: int) -> Taken:
         batch = self.phase.draw(step)
-        self.rate = self.optimizer.set_rate(step)
+        self.rate = self.optimizer.prepare(step)
         self.follow.fill_(1 - decay(step, self.phase.average))
         if batch.plan not in self.met:
             self.met.add(batch.plan)

@@ -40,6 +40,7 @@ def test_a_world_of_another_size_block_and_frames_trains_with_the_same_classes(t
         autoencoder_batch=16,
         dynamics_steps=100,
         dynamics_batch=16,
+        dynamics_rate=0.03,
         decoder_steps=60,
         horizons=(2, 2, 2),
     )

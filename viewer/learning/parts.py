@@ -79,9 +79,19 @@ def dream_on_latents(
     return torch.stack(latents, 1), state
 
 
-def adamw(matrices: list[nn.Parameter], rate: Float[Tensor, ""]) -> torch.optim.AdamW:
+class AdamW(torch.optim.AdamW):
     """In place of `models.muon.Muon`, for whose rates it is no use: the variant has to set its own."""
-    return torch.optim.AdamW(matrices, lr=rate, weight_decay=0, fused=True)
+
+    def __init__(self, matrices: list[nn.Parameter], rate: Float[Tensor, ""]):
+        super().__init__(matrices, lr=rate, weight_decay=0, fused=True)
+
+    def renew(self) -> None:
+        """It has no preconditioners."""
+
+
+def never(step: int) -> bool:
+    """In place of `models.muon.due`: preconditioners are left as they begin, the identity."""
+    return False
 
 
 def no_transport(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -80,7 +80,7 @@ VARIANTS = (
         "Optimizer",
         "AdamW at 0.002 in place of Muon",
         training={"autoencoder_rate": 0.002, "dynamics_rate": 0.002},
-        parts={"models.optimizer.Muon": parts.adamw},
+        parts={"models.optimizer.Muon": parts.AdamW},
     ),
     _model("no-average", "Averaging", "the last weights, not averaged ones", training={"average": 0.0}),
     _model(
@@ -125,7 +125,7 @@ VARIANTS = (
         "Optimizer",
         "AdamW at 0.002 in place of Muon",
         training={"rate": 0.002},
-        parts={"models.optimizer.Muon": parts.adamw},
+        parts={"models.optimizer.Muon": parts.AdamW},
     ),
     _policy("no-average", "Averaging", "the last weights, not averaged ones", training={"average": 0.0}),
     _model("long", "Rollouts", "8 timesteps from the first step on", training={"horizons": (8, 8, 8)}),
@@ -145,7 +145,14 @@ VARIANTS = (
         "Optimizer",
         "AdamW at 0.005",
         training={"autoencoder_rate": 0.005, "dynamics_rate": 0.005},
-        parts={"models.optimizer.Muon": parts.adamw},
+        parts={"models.optimizer.Muon": parts.AdamW},
+    ),
+    _model(
+        "not-preconditioned",
+        "Optimizer",
+        "Muon on gradients as they are, at the rates that it is best at",
+        training={"autoencoder_rate": 0.05, "dynamics_rate": 0.03},
+        parts={"models.optimizer.due": parts.never},
     ),
     _model("absolute", "Loss", "the error of latents itself", training={"delta": 1e6}),
     _model(
