@@ -9,7 +9,7 @@ from three of Muon's own.
 What a matrix reads varies a hundred times as much in one direction as in another, and what little varies there is the
 motion within a timestep. So a matrix is stepped as if it read that halfway whitened: its gradient is multiplied by the
 inverse fourth root of what gradients are like along the inputs, which is one side of Shampoo's (Gupta et al. 2018,
-https://arxiv.org/abs/1802.09568), and so is the polar factor. Dreams learn in a third of the steps.
+https://arxiv.org/abs/1802.09568), and so is the polar factor. In as many steps a laptop's dreams are a fifth truer.
 
 Matrices whose shorter sides are alike lie flat in one stack, padded with zeros, which stay zero.
 """
@@ -117,13 +117,13 @@ def due(step: int) -> bool:
 
 @torch.no_grad()
 def inverse_fourth_root(moment: Float[Tensor, "inputs inputs"]) -> Float[Tensor, "inputs inputs"]:
-    """The inverse fourth root of a second moment that is scaled and damped; without any moment, the identity."""
+    """The inverse fourth root of a second moment, scaled and damped; the identity where it is 0 or not finite."""
     # On a processor: a GPU takes longer for matrices of this size.
-    values, axes = torch.linalg.eigh(moment.double().cpu())
-    mean = values.mean()
-    if mean < SMALL:
+    moment = moment.double().cpu()
+    if not SMALL < moment.diagonal().mean().item() < math.inf:  # of what is not finite, the training tells
         return torch.eye(len(moment))
-    stretch = (values.clamp(min=0) / mean + DAMPING) ** -0.25
+    values, axes = torch.linalg.eigh(moment)
+    stretch = (values.clamp(min=0) / values.mean() + DAMPING) ** -0.25
     return (axes * stretch @ axes.T).float()
 
 

@@ -114,8 +114,9 @@ def test_no_direction_of_the_inputs_is_stretched_by_more_than_ten():
     assert 0 < stretched.min() < 1
 
 
-def test_what_never_had_a_gradient_is_not_preconditioned():
-    assert torch.equal(inverse_fourth_root(torch.zeros(3, 3)), torch.eye(3))
+@pytest.mark.parametrize("entry", [0.0, torch.nan, torch.inf])
+def test_without_a_gradient_or_with_one_that_is_not_finite_nothing_is_preconditioned(entry):
+    assert torch.equal(inverse_fourth_root(torch.full((3, 3), entry)), torch.eye(3))
 
 
 def test_preconditioners_are_renewed_often_at_first_and_ever_less():
