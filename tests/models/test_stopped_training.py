@@ -101,7 +101,7 @@ def test_a_checkpoint_of_another_training_is_refused_and_what_differs_is_named(d
     train_world_model(tiny, SHORT, dataset, tmp_path, inputs={"code": "a", "episodes": ["b"]})
     whole = (tmp_path / CHECKPOINT).read_bytes()
     for config, training, inputs, others in (
-        (tiny, replace(SHORT, dynamics_rate=0.01), {"code": "a", "episodes": ["b"]}, "training"),
+        (tiny, replace(SHORT, dynamics_rate=0.02), {"code": "a", "episodes": ["b"]}, "training"),
         (replace(tiny, mlp=16), SHORT, {"code": "a", "episodes": ["b"]}, "world_model"),
         (tiny, SHORT, {"code": "c", "episodes": ["b"]}, "code"),
         (tiny, SHORT, {"code": "c", "episodes": ["b", "d"]}, "code, episodes"),
