@@ -28,6 +28,7 @@ SETTINGS = {
     "world_model_training.horizons": "[2,4,6]",
     "world_model_training.average": 0.98,
     "policy_training.steps": 200,
+    "policy_training.rate": 0.02,
     "policy_training.horizon": 6,
     "policy_training.average": 0.98,
     "evaluation.episodes": 100,
