@@ -42,6 +42,7 @@ def rows() -> Iterator[Row]:
 
 def beside_products(name: str, phase: Phase, record: Callable[[Phase, int], list[Callable[[], Any]]]) -> Row:
     steps = Steps(phase)
+    # Of the middles of as many parts none is among the hundredth of steps that renew the preconditioners.
     chosen = [phase.steps * (2 * i + 1) // (2 * STEPS) for i in range(STEPS)]
     products = [product for step in chosen for product in record(phase, step)]
     timed = paired(lambda: take(steps, chosen), lambda: run(products), clock=time.thread_time)

@@ -8,10 +8,10 @@ PAGE = 50  # entries
 
 def pages(ask: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
     """The answers of one of kfp's client's `list_` methods, the newest entries first, as long as more are looked at."""
-    token = None
-    while token != "":
-        page = ask(*arguments, page_token=token or "", page_size=PAGE, sort_by="created_at desc", **options)
+    token = ""
+    while True:
+        page = ask(*arguments, page_token=token, page_size=PAGE, sort_by="created_at desc", **options)
         yield page
-        before, token = token, page.next_page_token or ""
-        if token == before:  # it would be the same page for ever
+        before, token = token, page.next_page_token
+        if not token or token == before:  # which would be the same page for ever
             return

@@ -49,8 +49,8 @@ def test_each_matrix_goes_along_the_polar_factor_of_its_momentum(matrices):
     momenta = [torch.zeros(shape) for shape in SHAPES]
     moments = [torch.zeros(shape[1], shape[1], dtype=torch.double) for shape in SHAPES]
     preconditioners = [torch.eye(shape[1], dtype=torch.double) for shape in SHAPES]
-    for step in range(6):
-        if step == 3:
+    for step in range(15):
+        if step == 12:  # when there were as many gradients as make a moment of full rank
             muon.renew()
             preconditioners = [expected_preconditioner(moment) for moment in moments]
         before = [matrix.detach().clone() for matrix in matrices]
@@ -62,7 +62,7 @@ def test_each_matrix_goes_along_the_polar_factor_of_its_momentum(matrices):
             momentum.lerp_(matrix.grad, 1 - MOMENTUM)
             moment.mul_(MEMORY).add_(matrix.grad.T.double() @ matrix.grad.double())
             change = expected_change(momentum, matrix.grad, preconditioner)
-            torch.testing.assert_close((matrix - old).double(), change, rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close((matrix - old).double(), change, rtol=1e-3, atol=1e-5)
             torch.testing.assert_close(muon.state[matrix]["momentum_buffer"], momentum)
             torch.testing.assert_close(muon.state[matrix]["second_moment"].double(), moment, rtol=1e-4, atol=1e-4)
 
