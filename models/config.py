@@ -44,9 +44,11 @@ class WorldModelConfig:
     lstm: int = 64  # cells of the LSTM
     mlp: int = 128  # width of the residual branch
     memory: int = 4  # observations that a state is filtered from at most: in training, dreams and control alike
+    refinements: int = 0  # passes over all of them at once that refine a state, for frames of whole pixels
 
     def __post_init__(self):
-        require_at_least(self, 1, *(field.name for field in fields(self)))
+        require_at_least(self, 1, *(field.name for field in fields(self) if field.name != "refinements"))
+        require_at_least(self, 0, "refinements")
 
 
 @dataclass(frozen=True)

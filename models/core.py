@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.config import WorldModelConfig
+from models.refinement import Refinement
 
 
 class DreamState(NamedTuple):
@@ -47,6 +48,8 @@ class Core(nn.Module):
         self.imagining = Branch(config.state + 2, config)
         self.read = nn.Linear(config.state, config.latent)
         self.start = nn.ParameterList(torch.zeros(n) for n in (config.state, config.lstm, config.lstm))
+        if config.refinements:
+            self.refinement = Refinement(config)
 
     def initial(self, batch: int) -> DreamState:
         """The learned state before anything was observed."""
@@ -55,6 +58,12 @@ class Core(nn.Module):
     def observe(self, state: DreamState, latent: Tensor, force: Float[Tensor, "batch 2"]) -> DreamState:
         """Take in the observation of a timestep, in which `force` acted."""
         return DreamState(*self.observing(torch.cat([latent, force, state.path], 1), state.hidden, state.cell))
+
+    def refine(
+        self, state: DreamState, latents: Float[Tensor, "batch memory latent"], forces: Float[Tensor, "batch memory 2"]
+    ) -> DreamState:
+        """Add what all remembered observations tell together, of which the state has taken in one after another."""
+        return state._replace(path=state.path + self.refinement(latents, forces))
 
     def imagine(self, state: DreamState, force: Float[Tensor, "batch 2"]) -> DreamState:
         """Move on by a timestep in which `force` acts."""

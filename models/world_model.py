@@ -50,10 +50,13 @@ class WorldModel(nn.Module):
 
         Always from the learned initial state: a state carried on for longer than in training would drift.
         """
+        latents, forces = latents[:, -self.config.memory :], forces[:, -self.config.memory :]
         core = fused(self.core)
         state = core.initial(len(latents))
-        for t in range(max(0, latents.shape[1] - self.config.memory), latents.shape[1]):
-            state = core.observe(state, latents[:, t], forces[:, t])
+        for latent, force in zip(latents.unbind(1), forces.unbind(1), strict=True):
+            state = core.observe(state, latent, force)
+        if self.config.refinements and latents.shape[1] == self.config.memory:
+            state = self.core.refine(state, latents, forces)
         return state
 
     def dream(

@@ -32,7 +32,8 @@ def export(model: WorldModel, policy: Policy) -> dict[str, Any]:
     """The networks for a page. A state is as many arrays as a `DreamState` has parts.
 
     start() -> state, encode(observation) -> latent, aim(target) -> latent, observe(state, latent, force) -> state,
-    imagine(state, force) -> state, show(state) -> frames in 0..1, act(state, aim, previous force) -> force.
+    imagine(state, force) -> state, show(state) -> frames in 0..1, act(state, aim, previous force) -> force. Where the
+    model has refinements, also refine(state, latents, forces) -> state, of as many observations as `past`.
 
     Raises:
         ValueError: the networks hold an operation that the page does not know.
@@ -55,6 +56,9 @@ def export(model: WorldModel, policy: Policy) -> dict[str, Any]:
         "show": (lambda *state: (dreamer.decode(core.latent(DreamState(*state))).sigmoid(),), start),
         "act": (lambda *given: (actor(DreamState(*given[:parts]), *given[parts:]),), (*start, latent, force)),
     }
+    if model.config.refinements:
+        past = (latent[:, None].expand(-1, model.config.memory, -1), force[:, None].expand(-1, model.config.memory, -1))
+        functions["refine"] = (lambda *given: core.refine(DreamState(*given[:parts]), *given[parts:]), (*start, *past))
     return {"past": model.config.memory, **pack(trace(both, functions))}
 
 

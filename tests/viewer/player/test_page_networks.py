@@ -15,12 +15,14 @@ from inside import LOOK, PACK, SHELL, numbers
 from torch import nn
 from torch.nn import functional
 
+from models.config import PolicyConfig, WorldModelConfig
 from models.goal_figures import drive_policy
-from models.policy import encode_target
+from models.policy import Policy, encode_target
+from models.world_model import WorldModel
 from sim_core.episodes import random_goals
 from sim_core.raster import render
 from sim_core.world import State, World, simulate
-from viewer.player import page_script
+from viewer.player import page_script, player
 from viewer.player.export import for_page, pack
 from viewer.player.trace import trace
 
@@ -157,6 +159,35 @@ def test_each_function_is_that_of_torch(open_page, untrained, untrained_page):
         assert len(found) == len(outputs)
         for ours, theirs in zip(found, outputs, strict=True):
             assert np.abs(numbers(ours, -1) - theirs.flatten().numpy()).max() < 1e-5, name
+
+
+@torch.no_grad()
+def test_what_the_page_remembers_is_filtered_and_refined_as_by_torch(open_page):
+    torch.manual_seed(0)
+    config = WorldModelConfig(memory=3, refinements=2)
+    model, policy, world = WorldModel(config), Policy(PolicyConfig(8), config), World(raster="pixel")
+    nn.init.normal_(model.core.refinement.write.weight)
+    page = open_page(SHELL.format(player(model, policy, world)))
+    page.evaluate(LOOK + "player.act.run()")  # only the test moves it
+    found = page.evaluate(
+        f"""() => {{{LOOK + PACK}
+        const {{ play }} = player;
+        play.restart([9.3, 20.6], [0.4, -0.3]);
+        const states = [play.filter().map(pack)];
+        for (let t = 1; t < 6; t++) {{
+          play.step([t / 10, -t / 20]);
+          states.push(play.filter().map(pack));
+        }}
+        return states;}}"""
+    )
+    model = for_page(model, policy)[0]
+    forces = torch.tensor([[t / 10, -t / 20] for t in range(6)], dtype=torch.float64)
+    path, _ = simulate(State(np.array([9.3, 20.6]), np.array([0.4, -0.3])), forces.numpy(), world)
+    latents = model.encode(torch.from_numpy(render(path, world)).double())
+    for t, parts in enumerate(found, 1):
+        expected = model.filter(latents[None, :t], forces[None, :t])
+        for ours, theirs in zip(parts, expected, strict=True):
+            assert np.abs(numbers(ours, 1, -1) - theirs.numpy()).max() < 1e-5, t
 
 
 class Elsewhere(nn.Module):

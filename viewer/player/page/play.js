@@ -49,12 +49,13 @@ class Play {
 
   // The state after the last observations, always from the start: one carried on for longer would drift.
   filter() {
+    const past = Math.min(this.observed, this.latents.length);
+    const places = Array.from({ length: past }, (_, i) => (this.observed - past + i) % this.latents.length);
     let state = this.networks.start();
-    for (let i = Math.max(0, this.observed - this.latents.length); i < this.observed; i++) {
-      const place = i % this.latents.length;
-      state = this.networks.observe(...state, this.latents[place], this.forces[place]);
-    }
-    return state;
+    for (const place of places) state = this.networks.observe(...state, this.latents[place], this.forces[place]);
+    if (!this.networks.refine || past < this.latents.length) return state;
+    const [latents, forces] = [this.latents, this.forces].map((all) => places.flatMap((place) => [...all[place]]));
+    return this.networks.refine(...state, latents, forces);
   }
 
   // What the policy would push now, when it sees reality or only the dream.

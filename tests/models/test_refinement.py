@@ -1,0 +1,67 @@
+"""The refinement of a filtered state: what it reads, and that it begins as nothing.
+
+python -m pytest tests/models/test_refinement.py
+"""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models.world_model import WorldModel
+
+MEMORY = 3
+
+
+@pytest.fixture
+def refined(tiny):
+    torch.manual_seed(0)
+    return WorldModel(replace(tiny, memory=MEMORY, refinements=2))
+
+
+@pytest.fixture
+def seen():
+    """Latents and forces of 5 timesteps."""
+    torch.manual_seed(1)
+    return torch.randn(4, 5, 8), torch.rand(4, 5, 2) * 2 - 1
+
+
+def awake(model):
+    """The model with a refinement that does something, as after a training."""
+    torch.nn.init.normal_(model.core.refinement.write.weight)
+    return model
+
+
+def test_before_it_has_learned_a_refinement_changes_no_state(refined, seen):
+    plain = WorldModel(replace(refined.config, refinements=0))
+    weights = {name: weight for name, weight in refined.state_dict().items() if "refinement" not in name}
+    plain.load_state_dict(weights)
+    assert all(map(torch.equal, refined.filter(*seen), plain.filter(*seen)))
+
+
+def test_a_learned_one_changes_the_path_alone_of_a_state_of_as_many_observations_as_are_remembered(refined, seen):
+    some = [tuple(part[:, :n] for part in seen) for n in range(6)]
+    before = [refined.filter(*those) for those in some]
+    awake(refined)
+    for n, (state, those) in enumerate(zip(before, some, strict=True)):
+        path, hidden, cell = refined.filter(*those)
+        assert torch.equal(hidden, state.hidden)
+        assert torch.equal(cell, state.cell)
+        assert (path != state.path).all() if n >= MEMORY else torch.equal(path, state.path), n
+
+
+def test_it_reads_each_remembered_observation_and_force_and_no_older_ones(refined, seen):
+    awake(refined)
+    path = refined.filter(*seen).path
+    for t in range(5):
+        for part in seen:
+            part[:, t] += 1
+            changed = (refined.filter(*seen).path != path).any(1)
+            assert changed.all() if t >= 5 - MEMORY else not changed.any()
+            part[:, t] -= 1
+
+
+def test_a_gradient_reaches_all_of_it(refined, seen):
+    awake(refined).filter(*seen).path.square().sum().backward()
+    for name, weight in refined.core.refinement.named_parameters():
+        assert weight.grad.abs().max() > 0, name
