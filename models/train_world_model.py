@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.config import WorldModelConfig, WorldModelTraining
+from models.core import DreamState
 from models.dataset import Dataset, random_timesteps
 from models.draws import generator
 from models.look_at_dreams import look_at_dreams
@@ -91,8 +92,14 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
     on what is usual, and at the start of an episode that is another thing than later. There a dream mostly begins that
     is looked at, so that half of the sequences of whole pixels do.
     """
-    hidden = dataset.world.raster == "pixel"
+    hidden, memory, refined = dataset.world.raster == "pixel", model.config.memory, model.config.refinements > 0
     latents = torch.empty(0)
+
+    def filtered(context: int, horizon: int, episodes: Tensor, first: Tensor) -> tuple[DreamState, Tensor, Tensor]:
+        """The state after a context, the forces of the horizon, and the latents from the context's last on."""
+        where = windows(episodes, first, context + horizon)
+        seen, forces = latents[where], dataset.forces[where]
+        return model.filter(seen[:, :context], forces[:, :context]), forces[:, context:], seen[:, context - 1 :]
 
     def begin() -> nn.Module:
         nonlocal latents
@@ -106,22 +113,23 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
 
     def draw(step: int) -> Batch:
         random = generator(training.seed, "dynamics", step)
-        context = int(random.integers(1, model.config.memory + 1))
+        context = int(random.integers(1, memory + 1))
         horizon = horizon_at(step / training.dynamics_steps, training.horizons)
-        limits = dataset.episodes, dataset.timesteps - context - horizon + 1
+        limits = dataset.episodes, dataset.timesteps - (memory if refined else context) - horizon + 1
         episodes, first = (torch.from_numpy(random.integers(limit, size=training.dynamics_batch)) for limit in limits)
         if hidden:
             first[: len(first) // 2] = 0
         return Batch((context, horizon), (episodes, first))
 
     def loss(batch: Batch) -> tuple[Tensor, Figures]:
-        (context, horizon), (episodes, first) = batch
-        where = windows(episodes, first, context + horizon)
-        seen, forces = latents[where], dataset.forces[where]
-        state = model.filter(seen[:, :context], forces[:, :context])
-        imagined, _ = model.dream(state, forces[:, context:])
-        filtered = model.core.latent(state)[:, None]
-        dreamed, truth = torch.cat([filtered, imagined], 1), seen[:, context - 1 :]
+        (context, horizon), rows = batch
+        parts = [(context, rows)]
+        if refined:  # what refines learns only where all is seen that is remembered
+            parts = [(seen, tuple(row[i::2] for row in rows)) for i, seen in enumerate((context, memory))]
+        states, forces, truths = zip(*(filtered(seen, horizon, *some) for seen, some in parts), strict=True)
+        state, truth = DreamState(*map(torch.cat, zip(*states, strict=True))), torch.cat(truths)
+        imagined, _ = model.dream(state, torch.cat(forces))
+        dreamed = torch.cat([model.core.latent(state)[:, None], imagined], 1)
         if hidden:
             return expectation_loss(dreamed, truth), {}
         return latent_loss(dreamed, truth, training.delta, training.lost), {}

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from models.config import WorldModelTraining
+from models.train_world_model import dynamics_phase, train_world_model
 from models.world_model import WorldModel
 
 MEMORY = 3
@@ -65,3 +67,33 @@ def test_a_gradient_reaches_all_of_it(refined, seen):
     awake(refined).filter(*seen).path.square().sum().backward()
     for name, weight in refined.core.refinement.named_parameters():
         assert weight.grad.abs().max() > 0, name
+
+
+def test_each_batch_of_a_training_teaches_all_of_it(refined, dataset):
+    awake(refined)
+    training = WorldModelTraining(dynamics_steps=60, dynamics_batch=8, horizons=(1, 2, 3))
+    phase = dynamics_phase(refined, training, dataset)
+    phase.begin()
+    contexts = set()
+    for step in range(12):
+        batch = phase.draw(step)
+        contexts.add(batch.plan[0])
+        refined.zero_grad(set_to_none=True)
+        phase.loss(batch)[0].backward()
+        for name, weight in refined.core.refinement.named_parameters():
+            assert weight.grad is not None, (name, batch.plan)
+            assert weight.grad.abs().max() > 0, (name, batch.plan)
+    assert contexts == {1, 2, 3}
+
+
+def test_a_whole_training_with_them_is_made_and_dreams(tiny, dataset, tmp_path):
+    training = WorldModelTraining(
+        autoencoder_steps=4,
+        autoencoder_batch=8,
+        dynamics_steps=8,
+        dynamics_batch=8,
+        decoder_steps=2,
+        horizons=(1, 2, 3),
+    )
+    model = train_world_model(replace(tiny, memory=MEMORY, refinements=2), training, dataset, tmp_path)
+    assert model.core.refinement.write.weight.abs().max() > 0
