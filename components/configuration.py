@@ -54,6 +54,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "policy_training.rate": 0.005,
     },
 }
+# And how it differs in a world of whole pixels: as the weights in pretrained/pixel do.
+WHOLE_PIXELS: dict[str, dict[str, Any]] = {"gpu": {"world_model.memory": 3, "world_model.refinements": 6}}
 SEEDS = ("data.seed", "world_model_training.seed", "policy_training.seed")  # what a run's seed sets
 FOLLOWING = {"world_model.size": "world.size", "world_model.frames": "world.frames"}
 LARGEST = 2**53  # up to here JSON, and a spec that holds every number as a double, carry integers unharmed
@@ -94,6 +96,12 @@ class Configuration:
                 f"data.timesteps must be at least {least} for world_model.memory {memory} and "
                 f"world_model_training.horizons {list(horizons)}, got {self.data.timesteps}"
             )
+        batch = self.world_model_training.dynamics_batch
+        if self.world_model.refinements and batch % 2:
+            raise ValueError(
+                "world_model_training.dynamics_batch must be even for world_model.refinements, which learn from half "
+                f"of it, got {batch}"
+            )
 
 
 def settings() -> list[str]:
@@ -116,7 +124,8 @@ def resolve(preset: str, seed: int, overrides: Mapping[str, Any]) -> Configurati
         )
     values: dict[str, Any] = {**asdict(Configuration()), "preset": preset, "seed": seed}
     known = settings()
-    for name, value in {**PRESETS[preset], **dict.fromkeys(SEEDS, seed), **overrides}.items():
+    pixels = WHOLE_PIXELS.get(preset, {}) if overrides.get("world.raster") == "pixel" else {}
+    for name, value in {**PRESETS[preset], **pixels, **dict.fromkeys(SEEDS, seed), **overrides}.items():
         if name in ("preset", "seed"):
             raise ValueError(f"{name} is not set with the settings: it has an option of its own, --{name}")
         if name in FOLLOWING:

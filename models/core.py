@@ -40,7 +40,10 @@ class Branch(nn.Module):
 
 
 class Core(nn.Module):
-    """The recurrent part: one branch takes an observation in, another moves the state on without one."""
+    """The recurrent part: one branch takes an observation in, another moves the state on without one.
+
+    Refinements, where there are any, correct a state by all that is remembered.
+    """
 
     def __init__(self, config: WorldModelConfig):
         super().__init__()

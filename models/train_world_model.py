@@ -91,6 +91,9 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
     Whole pixels do not tell where in them the block is, nor do few of them how fast: what can be known of that depends
     on what is usual, and at the start of an episode that is another thing than later. There a dream mostly begins that
     is looked at, so that half of the sequences of whole pixels do.
+
+    Refinements learn only where all is seen that is remembered, which every other sequence of a batch is for them, so
+    that they have a gradient in each step. The others have the context that was drawn.
     """
     hidden, memory, refined = dataset.world.raster == "pixel", model.config.memory, model.config.refinements > 0
     latents = torch.empty(0)
@@ -124,7 +127,7 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
     def loss(batch: Batch) -> tuple[Tensor, Figures]:
         (context, horizon), rows = batch
         parts = [(context, rows)]
-        if refined:  # what refines learns only where all is seen that is remembered
+        if refined:
             parts = [(seen, tuple(row[i::2] for row in rows)) for i, seen in enumerate((context, memory))]
         states, forces, truths = zip(*(filtered(seen, horizon, *some) for seen, some in parts), strict=True)
         state, truth = DreamState(*map(torch.cat, zip(*states, strict=True))), torch.cat(truths)

@@ -48,7 +48,8 @@ class WorldModel(nn.Module):
     def filter(self, latents: Float[Tensor, "batch time latent"], forces: Float[Tensor, "batch time 2"]) -> DreamState:
         """The state after the last `config.memory` observations, whose latents are given, each with its force.
 
-        Always from the learned initial state: a state carried on for longer than in training would drift.
+        Always from the learned initial state: a state carried on for longer than in training would drift. Refinements
+        act on a state of `config.memory` observations; one of fewer is left as it was filtered.
         """
         latents, forces = latents[:, -self.config.memory :], forces[:, -self.config.memory :]
         core = fused(self.core)

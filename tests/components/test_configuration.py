@@ -14,10 +14,12 @@ from google.protobuf.struct_pb2 import Struct
 
 from components.configuration import FOLLOWING, PRESETS, Configuration, from_dict, resolve, settings
 from components.shards import PART, Shard, split
-from models.config import DataConfig, PolicyTraining, WorldModelTraining
+from models.checkpoint import described
+from models.config import DataConfig, PolicyTraining, WorldModelConfig, WorldModelTraining
 from models.dataset import write_shard
 from sim_core.episodes import random_episodes
 from sim_core.world import World
+from viewer.weights import PRETRAINED
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -67,6 +69,17 @@ def test_the_world_model_is_for_the_worlds_frames():
     assert (configuration.world_model.size, configuration.world_model.frames) == (24, 2)
 
 
+@pytest.mark.parametrize("raster", ["coverage", "pixel"])
+def test_the_pretrained_weights_are_of_the_networks_of_the_preset_gpu_so_that_its_runs_can_begin_from_them(raster):
+    shipped = described(PRETRAINED.with_name(raster) / "world_model", "world_model", WorldModelConfig)
+    assert resolve("gpu", 0, {"world.raster": raster}).world_model == shipped
+
+
+def test_what_whole_pixels_change_in_a_preset_is_overridden_like_the_rest():
+    configuration = resolve("gpu", 0, {"world_model.refinements": 0, "world.raster": "pixel"})
+    assert (configuration.world_model.memory, configuration.world_model.refinements) == (3, 0)
+
+
 @pytest.mark.parametrize(
     ("preset", "seed", "overrides", "sentence"),
     [
@@ -105,6 +118,13 @@ def test_the_world_model_is_for_the_worlds_frames():
             {"data.timesteps": 3},
             r"data.timesteps must be at least 11 for world_model.memory 4 and .*, got 3",
         ),
+        (
+            "smoke",
+            0,
+            {"world_model.refinements": 2, "world_model_training.dynamics_batch": 33},
+            "world_model_training.dynamics_batch must be even for world_model.refinements, .*, got 33",
+        ),
+        ("smoke", 0, {"world_model.refinements": 65}, "world_model.refinements must be at most 64, got 65"),
         ("smoke", 0, {"world_model_training.horizons": [1, 2]}, "world_model_training.horizons must be three"),
         ("smoke", 0, {"world_model_training.horizons": 3}, "horizons must be a list of whole numbers, got 3"),
         (

@@ -4,6 +4,7 @@ Also trainings of a few steps, for the tests of the loop.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,6 +82,9 @@ def learners(dataset, tiny) -> dict[str, Callable]:
         model = WorldModel(tiny).eval().requires_grad_(False)
     return {
         "world model": lambda folder, **options: train_world_model(tiny, SHORT, dataset, folder, **options),
+        "refined world model": lambda folder, **options: train_world_model(
+            replace(tiny, refinements=2), SHORT, dataset, folder, **options
+        ),
         "policy": lambda folder, **options: train_policy(
             PolicyConfig(8), SHORT_POLICY, model, dataset, folder, **options
         ),

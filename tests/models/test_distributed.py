@@ -53,7 +53,7 @@ def jobs(tmp_path_factory, write_episodes, world, tiny):
             "shard": str(shards[shard]),
             "learner": learner,
             "training": TRAININGS[learner] | training,
-            "architecture": dataclasses.asdict(tiny),
+            "architecture": dataclasses.asdict(dataclasses.replace(tiny, refinements=2)),
             "teacher": str(folder / "teacher"),
         }
 

@@ -5,6 +5,7 @@ Needs a GPU: python -m pytest tests/models/test_gpu.py
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,7 +39,9 @@ class Killed(Exception):
 def learners(dataset, tiny, learned):
     policy_training = PolicyTraining(seed=3, steps=40, batch=32, horizon=3, lead=2)
     return {
-        "world model": lambda folder, **options: train_world_model(tiny, TRAINING, dataset, folder, **options),
+        "world model": lambda folder, **options: train_world_model(
+            replace(tiny, refinements=2), TRAINING, dataset, folder, **options
+        ),
         "policy": lambda folder, **options: train_policy(
             PolicyConfig(8), policy_training, learned.model, dataset, folder, **options
         ),

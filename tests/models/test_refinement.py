@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from models.config import WorldModelTraining
-from models.train_world_model import dynamics_phase, train_world_model
+from models.phase import Batch
+from models.train_world_model import dynamics_phase
 from models.world_model import WorldModel
 
 MEMORY = 3
@@ -52,15 +53,19 @@ def test_a_learned_one_changes_the_path_alone_of_a_state_of_as_many_observations
         assert (path != state.path).all() if n >= MEMORY else torch.equal(path, state.path), n
 
 
-def test_it_reads_each_remembered_observation_and_force_and_no_older_ones(refined, seen):
+def test_it_reads_each_observation_and_force_and_a_filter_gives_it_no_older_ones(refined, seen):
     awake(refined)
-    path = refined.filter(*seen).path
-    for t in range(5):
-        for part in seen:
+    remembered = [part[:, -MEMORY:].clone() for part in seen]
+    change = refined.core.refinement(*remembered)
+    for t in range(MEMORY):
+        for part in remembered:
             part[:, t] += 1
-            changed = (refined.filter(*seen).path != path).any(1)
-            assert changed.all() if t >= 5 - MEMORY else not changed.any()
+            assert (refined.core.refinement(*remembered) != change).any(1).all()
             part[:, t] -= 1
+    path = refined.filter(*seen).path
+    for part in seen:
+        part[:, : 5 - MEMORY] += 1
+    assert torch.equal(refined.filter(*seen).path, path)
 
 
 def test_a_gradient_reaches_all_of_it(refined, seen):
@@ -86,14 +91,26 @@ def test_each_batch_of_a_training_teaches_all_of_it(refined, dataset):
     assert contexts == {1, 2, 3}
 
 
-def test_a_whole_training_with_them_is_made_and_dreams(tiny, dataset, tmp_path):
-    training = WorldModelTraining(
-        autoencoder_steps=4,
-        autoencoder_batch=8,
-        dynamics_steps=8,
-        dynamics_batch=8,
-        decoder_steps=2,
-        horizons=(1, 2, 3),
-    )
-    model = train_world_model(replace(tiny, memory=MEMORY, refinements=2), training, dataset, tmp_path)
-    assert model.core.refinement.write.weight.abs().max() > 0
+def test_half_of_a_batch_has_the_context_that_was_drawn_and_the_other_all_that_is_remembered(refined, dataset):
+    plain = WorldModel(replace(refined.config, refinements=0))
+    plain.load_state_dict({name: w for name, w in refined.state_dict().items() if "refinement" not in name})
+    training = WorldModelTraining(dynamics_steps=60, dynamics_batch=8, horizons=(1, 2, 3))
+    phase, expected = (dynamics_phase(model, training, dataset) for model in (refined, plain))
+    phase.begin()
+    expected.begin()
+    batch = next(batch for batch in map(phase.draw, range(12)) if batch.plan[0] == 1)
+    horizon = batch.plan[1]
+    halves = [
+        expected.loss(Batch((context, horizon), tuple(row[i::2] for row in batch.rows)))[0]
+        for i, context in enumerate((1, MEMORY))
+    ]
+    torch.testing.assert_close(phase.loss(batch)[0], sum(halves) / 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [(-1, "a whole number of at least 0"), (1.5, "a whole number of"), (True, "a whole number of"), (65, "at most 64")],
+)
+def test_a_number_of_refinements_that_cannot_be_is_refused(tiny, value, allowed):
+    with pytest.raises(ValueError, match=rf"^refinements must be {allowed}.*, got {value!r}$"):
+        replace(tiny, refinements=value)
