@@ -50,7 +50,7 @@ pytestmark = pytest.mark.long
 
 def start(root, *arguments):
     return subprocess.Popen(
-        [*RUNNER, "--root", str(root), "--checkpoint-seconds", "1", *arguments],
+        [*RUNNER, "--root", str(root), "--checkpoint-seconds", "0.2", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
