@@ -35,11 +35,15 @@ def awake(model):
     return model
 
 
+def plain(model):
+    """A model with the same weights and no refinement."""
+    twin = WorldModel(replace(model.config, refinements=0))
+    twin.load_state_dict({name: w for name, w in model.state_dict().items() if "refinement" not in name})
+    return twin
+
+
 def test_before_it_has_learned_a_refinement_changes_no_state(refined, seen):
-    plain = WorldModel(replace(refined.config, refinements=0))
-    weights = {name: weight for name, weight in refined.state_dict().items() if "refinement" not in name}
-    plain.load_state_dict(weights)
-    assert all(map(torch.equal, refined.filter(*seen), plain.filter(*seen)))
+    assert all(map(torch.equal, refined.filter(*seen), plain(refined).filter(*seen)))
 
 
 def test_a_learned_one_changes_the_path_alone_of_a_state_of_as_many_observations_as_are_remembered(refined, seen):
@@ -92,10 +96,8 @@ def test_each_batch_of_a_training_teaches_all_of_it(refined, dataset):
 
 
 def test_half_of_a_batch_has_the_context_that_was_drawn_and_the_other_all_that_is_remembered(refined, dataset):
-    plain = WorldModel(replace(refined.config, refinements=0))
-    plain.load_state_dict({name: w for name, w in refined.state_dict().items() if "refinement" not in name})
     training = WorldModelTraining(dynamics_steps=60, dynamics_batch=8, horizons=(1, 2, 3))
-    phase, expected = (dynamics_phase(model, training, dataset) for model in (refined, plain))
+    phase, expected = (dynamics_phase(model, training, dataset) for model in (refined, plain(refined)))
     phase.begin()
     expected.begin()
     batch = next(batch for batch in map(phase.draw, range(12)) if batch.plan[0] == 1)

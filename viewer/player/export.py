@@ -57,7 +57,7 @@ def export(model: WorldModel, policy: Policy) -> dict[str, Any]:
         "act": (lambda *given: (actor(DreamState(*given[:parts]), *given[parts:]),), (*start, latent, force)),
     }
     if model.config.refinements:
-        past = (latent[:, None].expand(-1, model.config.memory, -1), force[:, None].expand(-1, model.config.memory, -1))
+        past = (each[:, None].expand(-1, model.config.memory, -1) for each in (latent, force))
         functions["refine"] = (lambda *given: core.refine(DreamState(*given[:parts]), *given[parts:]), (*start, *past))
     return {"past": model.config.memory, **pack(trace(both, functions))}
 
