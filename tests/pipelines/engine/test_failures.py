@@ -78,8 +78,8 @@ def test_a_failure_stops_what_depends_on_it_and_nothing_else(failed):
         ("divide-2", "2", "SUCCEEDED"),
         ("after", "0", "SKIPPED"),
     ]
-    assert run["tasks"][0]["error"] == "ZeroDivisionError: integer division or modulo by zero"
-    assert str(error) == "task 'divide' failed: ZeroDivisionError: integer division or modulo by zero"
+    assert run["tasks"][0]["error"].startswith("ZeroDivisionError: ")
+    assert str(error) == f"task 'divide' failed: {run['tasks'][0]['error']}"
 
 
 def test_the_traceback_shows_the_components_own_lines_and_nothing_of_the_engine(failed):
