@@ -93,6 +93,7 @@ if [[ $base == *@sha256:* ]]; then
 elif [[ $dry_run == yes ]]; then
   say "asks the registry of $base for its digest, and builds on that"
 else
+  installed curl
   digest=$(digest_of "$base")
   if [[ -n $digest ]]; then
     base=$base@$digest base_known="\"$base\""

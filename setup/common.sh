@@ -91,8 +91,12 @@ settings() {
 email() { printf %s "$1@$project.iam.gserviceaccount.com"; } # of a service account of the project
 
 installed() {
-  command -v "$1" >/dev/null || stop "$1 is not installed; gcloud: https://cloud.google.com/sdk/docs/install, then" \
-    "gcloud components install kubectl gke-gcloud-auth-plugin"
+  local from=""
+  case $1 in
+    gcloud) from="; see https://cloud.google.com/sdk/docs/install" ;;
+    kubectl) from="; gcloud components install kubectl gke-gcloud-auth-plugin" ;;
+  esac
+  command -v "$1" >/dev/null || stop "$1 is not installed$from"
 }
 
 # Run a command that changes something; in a dry run print it.

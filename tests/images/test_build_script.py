@@ -20,6 +20,9 @@ from tiny_run import PROJECT
 from pipelines import images
 from viewer.commit import VARIABLE, commit
 
+pytestmark = pytest.mark.skipif(
+    not shutil.which("curl"), reason="curl, with which registries are asked, is not installed"
+)
 DIGESTS = {name: f"sha256:{digit * 64}" for name, digit in (("cpu", "a"), ("gpu", "b"), ("base", "c"))}
 REGISTRY = "us-central1-docker.pkg.dev/my-dreams/dreamblock"
 BASE = re.findall(r"^ARG BASE_IMAGE=(.*)$", (PROJECT / "images" / "Dockerfile").read_text(), re.MULTILINE)[0]
@@ -167,6 +170,17 @@ def test_on_a_base_that_nobody_knows_nothing_is_built_unless_it_is_asked_for_by_
         assert checkout.log() == []
         assert not checkout.lock.exists()
     assert checkout.build("--dirty", "--base", base).returncode == 0
+
+
+def test_without_curl_it_is_said_and_nothing_is_built(checkout, tmp_path):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("bash", "basename", "dirname", "git", "sed", "tr"):
+        (tools / name).symlink_to(shutil.which(name))
+    done = checkout.build("--no-push", PATH=f"{checkout.bin}:{tools}")
+    assert done.returncode == 1
+    assert done.stderr == "images/build.sh: curl is not installed\n"
+    assert checkout.log() == []
 
 
 def test_cloud_build_is_told_all_and_asked_for_the_digests(checkout):

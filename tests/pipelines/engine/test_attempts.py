@@ -5,6 +5,7 @@ python -m pytest tests/pipelines/engine/test_attempts.py
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -112,6 +113,7 @@ def test_a_process_that_has_another_ones_number_is_not_taken_for_it(at_work, fil
 
 
 @pytest.mark.parametrize("root", ["folder"], indirect=True)
+@pytest.mark.skipif(not shutil.which("ps"), reason="ps, which every system without /proc has, is not installed")
 def test_without_proc_too_a_process_that_has_another_ones_number_is_not_taken_for_it(broken, root, monkeypatch):
     run = attempts.run_uri(root, "working", "first")
     monkeypatch.setattr(attempts, "PROC", Path(root) / "no-proc")
