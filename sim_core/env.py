@@ -52,7 +52,7 @@ class BlockWorldEnv(gymnasium.Env):
     ## Rewards
 
     In each timestep *r = -distance / 32*, with the Euclidean distance in px of the block's centre from the target's at
-    the timestep's last frame, so from *-1.24* to zero.
+    the timestep's last frame, over the side of the square: from *-1.24* to zero.
 
     ## Starting State
 

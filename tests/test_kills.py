@@ -43,7 +43,7 @@ KILLS = {
     "promote": 0,
 }
 STAGES = list(KILLS)
-IMPORTS = 2.0  # CPU seconds, or more, until a step that is resumed has torch
+IMPORTS = 3.0  # CPU seconds, or more, until a step that is resumed has torch
 
 pytestmark = pytest.mark.long
 

@@ -5,14 +5,10 @@ python -m pytest tests/models/test_comparison.py
 
 import numpy as np
 import pytest
-import torch
 
 from models.comparison import Measured, compare, horizons_of, measure
-from models.config import EvaluationConfig, PolicyConfig
+from models.config import EvaluationConfig
 from models.evaluation import evaluate
-from models.policy import Policy
-from models.world_model import WorldModel
-from sim_core.world import World
 
 CONFIG = EvaluationConfig(episodes=200)
 EPISODES = np.random.default_rng(0).uniform(5, 40, CONFIG.episodes)  # some are far harder than others
@@ -63,15 +59,14 @@ def test_two_of_the_same_skill_are_seldom_told_apart():
     assert sum(wins) <= 12, "one in forty by the interval, and no more than chance allows"
 
 
-def test_what_is_compared_are_the_figures_of_the_evaluation(tiny):
-    config = EvaluationConfig(episodes=5, horizon=6, timesteps=12)
-    assert horizons_of(config) == [1, 5]
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = WorldModel(tiny).eval().requires_grad_(False)
-        policy = Policy(PolicyConfig(8), tiny).eval().requires_grad_(False)
-    world = World(size=tiny.size, frames=tiny.frames)
-    found, figures = measure(model, policy, world, config), evaluate(model, policy, world, config)
+@pytest.mark.parametrize(("horizon", "compared"), [(1, [1]), (4, [1]), (5, [1, 5]), (6, [1, 5]), (10, [1, 5, 10])])
+def test_dreams_are_compared_as_far_as_they_are_evaluated(horizon, compared):
+    assert horizons_of(EvaluationConfig(horizon=horizon)) == compared
+
+
+def test_what_is_compared_are_the_figures_of_the_evaluation(learned, world):
+    config = EvaluationConfig(episodes=5, horizon=5, timesteps=12)
+    found, figures = measure(*learned, world, config), evaluate(*learned, world, config)
     assert found.settle.mean() == figures["goal_reaching"]["controllers"]["policy"]["settle_frames_mean"]
     (dream,) = (one for one in figures["dream"] if (one["set"], one["context"]) == ("evaluation", 3))
     errors = dream["centroid_error_px"]["mean"]

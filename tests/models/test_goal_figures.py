@@ -173,3 +173,18 @@ def test_what_is_imagined_on_the_way_is_one_timestep_ahead_of_what_was_seen(lear
 def test_the_worst_are_the_episodes_that_end_farthest_away():
     early, late, never = distances((100, 9), (100, 1)), distances((100, 1), (100, 5)), distances((200, 7))
     assert figures(early, late, never, distances((200, 0.5)))["worst"] == {"episode": [2, 1, 0], "px": [7, 5, 1]}
+
+
+def test_within_1_px_is_not_within_2():
+    found = figures(distances((199, 9), (1, 1.5)))
+    assert (found["within_1px"], found["within_2px"]) == (0, 1)
+
+
+def test_the_percentile_is_of_the_slow():
+    found = figures(*[distances((200, 0.5))] * 19, *[distances((200, 9))] * 2)
+    assert (found["settle_frames_median"], found["settle_frames_p95"]) == (1, 200)
+
+
+def test_who_is_thrown_off_in_the_last_frame_is_not_the_worst():
+    found = figures(distances((199, 1), (1, 30)), *[distances((200, 5))] * 3, distances((200, 0.5)))
+    assert found["worst"]["episode"] == [1, 2, 3]

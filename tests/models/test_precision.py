@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from models.eye import centroid, seen_centre
-from models.precision import noisy_errors, precision
-from sim_core.episodes import random_episodes
+from models.precision import exact_errors, noisy_errors, precision
+from sim_core.episodes import Episodes, random_episodes
 from sim_core.raster import render
-from sim_core.world import World
+from sim_core.world import State, World, simulate
 
 WORLD, CONTEXT = World(), 2
 
@@ -49,3 +49,13 @@ def test_what_no_noise_of_the_ladder_explains_has_no_precision(episodes):
     error = np.full(15, 1e-6)
     error[1] = 100
     assert np.isnan(precision(error, episodes, CONTEXT, WORLD)).all()
+
+
+def test_a_start_that_noise_would_put_beyond_a_wall_is_put_onto_it():
+    force, corner = np.zeros((1, 3, 2), np.float32), np.array([[WORLD.low, WORLD.low]])
+    episodes = Episodes(force, *simulate(State(corner, np.zeros((1, 2))), force, WORLD))
+    noise = np.random.default_rng(0).standard_normal((2, 50, 1, 2))
+    start = State(np.maximum(corner + 2 * noise[0], WORLD.low), 1 * noise[1])
+    positions, _ = simulate(start, np.zeros((50, 1, 1, 2), np.float32), WORLD)
+    expected = np.linalg.norm(seen_centre(positions, WORLD) - corner, axis=-1).mean(-1)
+    np.testing.assert_allclose(exact_errors(2.0, episodes, CONTEXT, WORLD, 50), expected)

@@ -194,3 +194,17 @@ def test_a_loss_whose_step_is_not_known_is_not_said_to_have_left_a_checkpoint(tm
 def test_episodes_too_short_for_the_horizon_are_refused(dataset, tiny, tmp_path):
     with pytest.raises(ValueError, match=r"at least 52 timesteps long for memory 2 and horizon 50, .* have 10$"):
         train_world_model(tiny, replace(SHORT, horizons=(2, 3, 50)), dataset, tmp_path)
+
+
+def test_a_long_training_has_a_row_now_and_then_and_one_of_its_last_step_which_is_looked_at(tmp_path):
+    module, phase = poisoned(math.inf, "loss")
+    looked, rows = [], []
+
+    def look():
+        looked.append(rows[-1] if rows else 0)
+        return {}, None
+
+    long = replace(phase, steps=701, look=look)
+    train(module, [long], tmp_path, {}, on_step=lambda phase, step, row, film: rows.append(step))
+    assert rows == [*range(3, 701, 3), 701]
+    assert looked == [72 + 75 * i for i in range(9)] + [699]  # the row before each

@@ -90,3 +90,8 @@ def test_random_forces_follow_their_seed_and_fill_the_range():
     assert (one != other).mean() > 0.99
     np.testing.assert_allclose(np.quantile(one, [0.05, 0.5, 0.95]), [-0.9, 0, 0.9], atol=0.05)
     assert len(np.unique(one)) > 0.99 * one.size
+
+
+def test_an_episode_of_20_frames_can_be_settled_and_a_shorter_one_cannot():
+    assert settle_frames(np.ones((1, 20))).tolist() == [1]
+    assert settle_frames(np.ones((1, 19))).tolist() == [19]

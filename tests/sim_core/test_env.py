@@ -143,3 +143,20 @@ def test_the_pictures_of_the_vector_environment_are_those_of_its_blocks():
     pictures = np.asarray(envs.render())
     assert pictures.shape == (2, 256, 256, 3)
     np.testing.assert_array_equal(pictures[1], np.asarray(single.render()))
+
+
+def test_blocks_start_in_every_direction():
+    envs = BlockWorldVectorEnv(num_envs=500)
+    before = envs.reset(seed=0, options={"position": [16, 16]})[0]["observation"]
+    rows, columns = before[:, -1].sum(2), before[:, -1].sum(1)
+    for mass in (rows, columns):
+        centre = mass @ (np.arange(32) + 0.5) / 16
+        assert centre.min() < 16 - 3.5  # four frames at nearly 1 px/frame, less the drag
+        assert centre.max() > 16 + 3.5
+
+
+def test_a_reward_is_the_distance_over_the_side_of_the_square():
+    env = gymnasium.make(ID, world=World(size=16))
+    env.reset(seed=0)
+    _, reward, _, _, info = env.step(np.zeros(2, np.float32))
+    assert reward == pytest.approx(-info["distance"] / 16)

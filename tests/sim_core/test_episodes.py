@@ -156,3 +156,23 @@ def test_bad_arguments_are_named(arguments, message):
         random_episodes(
             **{"which": "training", "indices": range(3), "timesteps": 2, "world": WORLD, "seed": 0, **arguments}
         )
+
+
+def test_what_is_not_as_the_originals_still_has_a_third_of_each_kind():
+    mixed, alike = (random_episodes("training", range(3000), 20, WORLD, 0, share).forces for share in (0.4, 1))
+    forces = mixed[~(mixed == alike).all(axis=(1, 2))]
+    bang = np.isin(forces, [-1, 0, 1]).all(axis=(1, 2))
+    held = ~bang & (forces[:, 1:] == forces[:, :-1]).all(axis=2).any(axis=1)
+    for kind in (bang, held, ~bang & ~held):
+        assert 0.28 < kind.mean() < 0.38
+
+
+def test_forces_are_held_for_two_to_ten_timesteps_of_either_kind():
+    forces = random_episodes("training", range(3000), 60, WORLD).forces
+    bang = np.isin(forces, [-1, 0, 1]).all(axis=(1, 2))
+    stays = (forces[:, 1:] == forces[:, :-1]).all(axis=2).mean(axis=1)
+    held = ~bang & (stays > 0)
+    for kind, soon in ((held, 0.6), (bang, 0.65)):  # of few values, the next is the same by chance now and then
+        low, high = np.quantile(stays[kind], (0.1, 0.9))
+        assert low < soon
+        assert high > 0.8

@@ -3,6 +3,8 @@
 python -m pytest tests/viewer/test_films.py
 """
 
+import base64
+import re
 from io import BytesIO
 
 import imageio.v3 as imageio
@@ -13,7 +15,9 @@ from PIL import Image, ImageSequence
 from sim_core.episodes import random_episodes
 from sim_core.raster import render
 from sim_core.world import World
+from viewer import films
 from viewer.films import SMALL, dream_film, gif, policy_film, write_frames
+from viewer.page import film
 
 WORLD = World()
 GREEN, RED, BLUE, YELLOW, WHITE = (0, 255, 0), (255, 0, 0), (0, 0, 255), (255, 255, 0), (255, 255, 255)
@@ -139,3 +143,24 @@ def test_frames_are_written_one_by_one(tmp_path):
     written = sorted((tmp_path / "new" / "frames").iterdir())
     assert len(written) == 20
     assert np.array_equal(imageio.imread(written[-1]), film[-1])
+
+
+def test_the_bar_grows_until_it_is_full():
+    bar = films._progress(np.full((10, 3), 90, np.uint8), 100)[..., 0]
+    assert [(row == 90).sum() for row in bar] == [10 * (i + 1) for i in range(10)]
+
+
+def test_timesteps_are_counted_from_1(monkeypatch):
+    told, text = [], films._text
+    monkeypatch.setattr(films, "_text", lambda said, *rest: told.append(said) or text(said, *rest))
+    dream_film(block(8, 8), block(8, 8), 2)
+    assert told[:5] == ["context 1 of 2", "context 2 of 2", "dream 1 of 3", "dream 2 of 3", "dream 3 of 3"]
+
+
+def test_who_wants_little_motion_sees_the_middle_of_a_film_and_both_know_its_size():
+    frames = np.zeros((9, 8, 16, 3), np.uint8)
+    frames[3:6] = 255
+    html = film(gif(frames), "said")
+    still = base64.b64decode(re.search(r'image/png;base64,([^"]*)', html)[1])
+    assert imageio.imread(still, extension=".png").mean() > 200
+    assert 'width="16" height="8"' in html

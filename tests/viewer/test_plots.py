@@ -5,6 +5,8 @@ python -m pytest tests/viewer/test_plots.py
 
 import re
 
+import pytest
+
 from viewer.plots import distance_plot, dream_error_plot, overlap_plot, training_plots
 
 
@@ -51,3 +53,35 @@ def test_each_phase_of_a_training_has_its_curve_of_losses_alone():
     assert list(plots) == ["dynamics", "policy"]
     assert ">loss</text>" in plots["dynamics"]
     assert "rate" not in plots["dynamics"]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The axes of each plot that is made."""
+    axes = []
+
+    def inline_svg(figure, description):
+        axes.append(figure.axes[0])
+        return ""
+
+    monkeypatch.setattr("viewer.plots.inline_svg", inline_svg)
+    return axes
+
+
+def test_the_band_of_distances_lies_between_the_quartiles(evaluation, drawn):
+    distance_plot(evaluation["goal_reaching"]["controllers"])
+    for band in drawn[0].collections:
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert (heights.min(), heights.max()) == (1, 3)
+
+
+def test_errors_larger_than_the_square_stay_in_the_picture(evaluation, drawn):
+    dream_error_plot(evaluation["dream"][0])
+    dream_error_plot(evaluation["dream"][0] | {"copy_last_px": [60.0] * 25})
+    assert [axes.get_ylim()[1] for axes in drawn] == [35, 60]
+
+
+def test_losses_that_fall_far_have_a_logarithmic_axis_and_others_have_not(drawn):
+    for loss in (lambda i: 1 / (1 + i), lambda i: 2 - i / 300):
+        training_plots([{"step": i, "phase": "a", "loss": loss(i)} for i in range(300)])
+    assert [axes.get_yscale() for axes in drawn] == ["log", "linear"]

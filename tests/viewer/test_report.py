@@ -191,3 +191,21 @@ def test_a_short_evaluation_has_no_columns_that_it_did_not_reach(evaluation, fil
 
 def test_the_same_run_gives_the_same_page(evaluation, films, html):
     assert report_of(evaluation, films) == html
+
+
+def test_the_cards_show_their_own_horizon_from_the_longest_context_and_what_happens_without_force(evaluation, films):
+    evaluation["dream"][1]["centroid_error_px"]["mean"] = [0.77, *[3.0] * 8, 5.5, *[9.0] * 15]  # context 3
+    evaluation["dream"][1]["copy_last_px"] = [6.0, *[7.0] * 8, 8.0, *[9.0] * 15]
+    evaluation["goal_reaching"]["controllers"]["zero_force"]["settled"] = 0.03
+    text = Page(report_of(evaluation, films)).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "one timestep ahead0.77 pxmean error; a copy of the last frame: 6.00 px" in text
+    assert "ten timesteps ahead5.50 pxmean error; a copy of the last frame: 8.00 px" in text
+    assert "of the episodes; without force: 3.0 %" in text
+
+
+def test_each_row_of_a_dream_shows_the_figure_that_it_names(evaluation, films):
+    error = evaluation["dream"][1]["centroid_error_px"]
+    error["mean"], error["median"], error["p95"] = [0.77] * 25, [0.55] * 25, [3.3] * 25
+    text = Page(report_of(evaluation, films)).text.replace("\N{NO-BREAK SPACE}", " ")
+    for row in ("median error px" + "0.55" * 4, "95th percentile px" + "3.30" * 4):
+        assert row in text

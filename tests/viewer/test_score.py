@@ -5,6 +5,7 @@ import re
 import pytest
 from untrained import put_weights
 
+from viewer.original import recorded
 from viewer.score import main
 
 
@@ -61,3 +62,13 @@ def test_without_pretrained_weights_it_says_so(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main([])
     assert f"there are no weights in {tmp_path}/pretrained/" in capsys.readouterr().err
+
+
+def test_the_originals_goals_are_those_after_its_longest_pursuit(pretrained, tmp_path):
+    assert main(["--episodes", "4", "-o", "score.md"]) == 0
+    past = recorded()["goal_reaching"]
+    means, oracle = past["original"]["settle_frames_mean_all"], past["oracle"]["settle_frames_mean_all"]
+    rows = [[cell.strip() for cell in row.split("|")] for row in (tmp_path / "score.md").read_text().splitlines()]
+    beside = {cells[1]: cells[2] for cells in rows if len(cells) > 3}
+    assert beside["distance after 50 timesteps, px"] == f"{past['original']['mean_px'][-1]:.2f}"
+    assert beside["the same over the oracle's"] == f"{means / oracle:.2f}"
