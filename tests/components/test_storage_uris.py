@@ -311,3 +311,12 @@ def test_missing_credentials_are_said_with_the_command_that_mends_it(monkeypatch
     client.cache_clear()
     with pytest.raises(StorageError, match=r"credentials.*gcloud auth application-default login"):
         storage.children("gs://bucket/root")
+
+
+def test_who_writes_a_text_leaves_nothing_beside_it(tmp_path):
+    storage.write_text(str(tmp_path / "a"), "1", new=True)
+    storage.write_text(str(tmp_path / "a"), "2")
+    with pytest.raises(FileExistsError):
+        storage.write_text(str(tmp_path / "a"), "3", new=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "2"

@@ -12,7 +12,7 @@ import pytest
 from untrained import put_run, put_weights
 
 from sim_core.world import World
-from viewer.weights import load_weights, pretrained_figures, weights_in
+from viewer.weights import load_weights, pretrained_figures, pretrained_weights, weights_in
 
 PROJECT = Path(__file__).parents[2]
 
@@ -92,3 +92,10 @@ def test_the_pretrained_figures_are_those_of_the_same_world(tmp_path):
     assert pretrained_figures(World(raster="pixel")) == {"episodes": 1000}
     assert pretrained_figures(World()) is None
     assert pretrained_figures(replace(World(raster="pixel"), drag=0.02)) is None
+
+
+def test_pretrained_weights_are_for_their_world_alone(tmp_path):
+    put_weights(tmp_path / "pretrained" / "pixel", raster="pixel")
+    assert pretrained_weights(World(raster="pixel")) == tmp_path / "pretrained" / "pixel"
+    assert pretrained_weights(World(raster="pixel", drag=0.02)) is None
+    assert pretrained_weights(World()) is None

@@ -125,3 +125,16 @@ def test_without_proc_too_a_process_that_has_another_ones_number_is_not_taken_fo
         other.kill()
     storage.write_text(f"{run}/{ATTEMPTS}/2.json", json.dumps(read_json(f"{run}/{ATTEMPTS}/2.json") | {"began": began}))
     assert attempts.take_over(run).attempt == 3
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_a_process_of_another_user_is_alive_and_its_run_is_not_taken_over(broken, root, monkeypatch):
+    run = attempts.run_uri(root, "working", "first")
+    attempts.take_over(run)
+
+    def refuse(number, signal):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    with pytest.raises(ValueError, match=f"the run 'first' is being run by process {os.getpid()}: wait for it"):
+        attempts.take_over(run)

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 from kfp import dsl
+from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentSpec
 from working import read_json
 
 from components import storage
+from pipelines.engine import outcomes
+from pipelines.engine.contents import Contents
 from pipelines.engine.execute import execute
+from pipelines.engine.values import Values
 
 component = partial(dsl.component, base_image="python:3.11", install_kfp_package=False)
 
@@ -285,3 +289,44 @@ def test_files_and_folders_without_a_manifest_come_to_a_bucket_and_back(compiled
         record = execute(spec, {}, bucket, run, threads=1, cache=True)
         assert [task.cached_from for task in record.tasks] == [source, None]
     assert storage.children(f"{bucket}/plain/first/write/0") == ["data", "page", "step.json"]
+
+
+@component
+def tell() -> str:
+    import os
+
+    return os.environ["WHAT"]
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_another_variable_of_the_container_runs_the_step(compiled, root):
+    def told(value):
+        @dsl.pipeline(name="told")
+        def told():
+            tell().set_env_variable("WHAT", value)
+
+        return compiled(told)
+
+    for run_id, value, source in (("a", "1", None), ("b", "2", None), ("c", "1", "a")):
+        record = execute(told(value), {}, root, run_id, threads=1, cache=True)
+        assert sources(record) == {"tell": source}
+
+
+def test_an_input_of_other_metadata_is_another():
+    def key(metadata):
+        made = {"name": "made", "type": {}, "uri": "elsewhere", "metadata": metadata}
+        inputs = Values({}, {"made": [made]})
+        return outcomes.key(outcomes.identity({}, ComponentSpec(), {}, inputs, Contents("/root", Path()), 1))
+
+    assert key({"a": 1}) == key({"a": 1})
+    assert key({"a": 1}) != key({"a": 2})
+
+
+def test_of_a_folder_without_a_manifest_all_that_lies_below_it_counts(tmp_path):
+    deep = tmp_path / "made" / "in" / "value"
+    deep.parent.mkdir(parents=True)
+    digests = set()
+    for text in ("1", "2"):
+        deep.write_text(text)
+        digests.add(Contents(str(tmp_path), tmp_path).made(str(tmp_path / "made")))
+    assert len(digests) == 2

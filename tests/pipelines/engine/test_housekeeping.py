@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -322,3 +323,34 @@ def test_a_forced_prune_leaves_a_run_that_can_be_resumed(run, spec, root):
     with pytest.raises(TaskFailed, match="it is broken"):
         resume(spec, root, "b")
     assert sources(runs(root)[0]) == [None, None], "what was taken is made anew"
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_a_run_is_not_needed_by_one_whose_name_begins_alike_nor_by_one_that_began_from_it_and_has_ended_well(run, root):
+    run("a")
+    run("ab", value=3)
+    run("c", value=4, start_from="a")
+    (size,) = (one.size for one in runs(root) if one.run_id == "a")
+    assert prune(root, ["a", "making/a"]) == size, "named twice"
+    assert set(states(root)) == {"ab", "c"}
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_a_run_is_not_needed_by_one_of_another_pipeline_that_takes_from_a_run_of_that_name(run, root):
+    run("a")
+    run("b")
+    shutil.copytree(f"{root}/making/b", f"{root}/others/b")
+    place = Path(root, "others", "b", "run.json")
+    place.write_text(place.read_text().replace(f"{root}/making/a/", f"{root}/others/a/"))
+    prune(root, ["making/b"])
+    prune(root, ["making/a"])
+    assert {one.uri for one in runs(root)} == {f"{root}/others/b"}
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_the_list_is_in_the_order_in_which_runs_began(run, root):
+    for name, hour in (("z", "01"), ("b", "02")):
+        run(name)
+        place = Path(root, "making", name, "run.json")
+        place.write_text(json.dumps(read_json(place) | {"started": f"2026-01-01T{hour}:00:00+00:00"}))
+    assert [one.run_id for one in runs(root)] == ["z", "b"]

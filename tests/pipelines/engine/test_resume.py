@@ -3,6 +3,7 @@
 python -m pytest tests/pipelines/engine/test_resume.py
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from components import storage
 from pipelines.engine import outcomes
 from pipelines.engine.attempts import ATTEMPTS
 from pipelines.engine.execute import TaskFailed, execute, resume
+from pipelines.engine.reuse import _words
 from pipelines.engine.spec import load_spec
 
 
@@ -164,3 +166,17 @@ def test_a_folder_that_is_no_run_is_not_named_as_one(broken, root):
 def test_a_run_that_is_none_is_refused(broken, root, run_id, sentence):
     with pytest.raises(ValueError, match=sentence):
         resume(broken, root, run_id)
+
+
+@pytest.mark.parametrize("root", ["folder"], indirect=True)
+def test_a_step_that_the_pipeline_no_longer_has_is_not_in_the_record_of_a_run_that_goes_on(broken, root):
+    place = Path(root, "working", "first", "run.json")
+    record = read_json(place)
+    record["tasks"].append({**record["tasks"][0], "name": "gone"})
+    place.write_text(json.dumps(record))
+    assert [task.name for task in resume(broken, root, "first").tasks] == ["begin", "work", "end"]
+
+
+def test_of_many_changes_the_first_are_named_and_the_others_counted():
+    assert _words(["a", "b", "c"]) == "a, b, c"
+    assert _words(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
