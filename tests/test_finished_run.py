@@ -160,6 +160,9 @@ def test_the_figures_are_metrics_of_the_run(finished):
     metrics = {task["name"]: task["metrics"] for task in run_json(folder)["tasks"]}
     assert metrics["evaluate"]["dream_h5_px"] == dream["centroid_error_px"]["mean"][4]
     assert metrics["evaluate"]["settle_ratio"] == evaluation["goal_reaching"]["settle_ratio"]
+    policy = evaluation["goal_reaching"]["controllers"]["policy"]
+    for name in ("final_px_mean", "settled", "settle_frames_mean"):
+        assert metrics["evaluate"][name] == policy[name]
     assert "dream_h10_px" not in metrics["evaluate"], "dreams were only 5 timesteps long"
     assert set(metrics["check"]) == {"dream_h5_px"}
 

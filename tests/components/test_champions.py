@@ -113,7 +113,8 @@ def test_the_first_is_champion_the_better_replaces_it_and_the_worse_does_not(roo
     worse = promote(root, "worse", learned("worse", 11))
     assert not worse.promoted
     assert worse.said.startswith(f"nightly: {name} stays the champion. Compared with it, worse settles after 1")
-    assert "later by" in worse.said
+    by, low, high = re.findall(r"[\d.]+", worse.said.partition("later by")[2])[:3]
+    assert 0 < float(low) < float(by) < float(high)
     assert champion(root) == name
 
 

@@ -158,6 +158,14 @@ def test_the_report_compares_the_run_with_the_pretrained_weights_of_its_world(ma
     assert "the pretrained weights" not in (tmp_path / "report").read_text(), "where there are none"
 
 
+def test_a_world_model_is_judged_at_the_horizon_and_not_on_the_way_there(made, tmp_path, monkeypatch):
+    planned, paths = made
+    monkeypatch.setattr("models.dream_figures.dream_errors", lambda *_: np.array([[0.0, 0.0, 0.0, 0.0, 9.0]] * 2))
+    config = {**planned["check"], "check": {"episodes": 2, "horizon": 5, "largest_error": 5.0}}
+    with pytest.raises(TrainingError, match=r"its dream is off by 9\.00 px at horizon 5, at most 5 are allowed"):
+        check.python_func(config, given(paths["world_model"]), dsl.Metrics(uri=str(tmp_path / "metrics")))
+
+
 def test_a_world_model_that_is_too_poor_fails_the_check_with_number_and_bound(made, tmp_path):
     planned, paths = made
     config = {**planned["check"], "check": {**planned["check"]["check"], "largest_error": 2.5}}

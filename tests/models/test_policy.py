@@ -117,3 +117,10 @@ def test_a_shifted_target_is_the_same_image_elsewhere_cut_off_where_it_leaves_th
     assert torch.equal(moved[0], image[0])
     assert moved[1].tolist() == [[0, 0, 0, 0], [2, 3, 0, 0], [6, 7, 0, 0], [10, 11, 0, 0]]
     assert moved[2].tolist() == [[12, 13, 14, 15], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_the_distance_that_is_told_is_that_at_the_end_of_a_dream_which_is_nearer_than_the_way_there(learned, dataset):
+    phase = policy_phase(learned.policy, PolicyTraining(batch=256, horizon=6, lead=0), learned.model, dataset)
+    phase.begin()
+    loss, figures = phase.loss(phase.draw(0))
+    assert figures["final_distance"] < 0.9 * loss
