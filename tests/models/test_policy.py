@@ -124,3 +124,20 @@ def test_the_distance_that_is_told_is_that_at_the_end_of_a_dream_which_is_nearer
     phase.begin()
     loss, figures = phase.loss(phase.draw(0))
     assert figures["final_distance"] < 0.9 * loss
+
+
+def test_targets_are_the_last_frames_of_observations_moved_by_up_to_two_pixels(learned, policy, dataset, monkeypatch):
+    phase = policy_phase(policy, PolicyTraining(batch=64, horizon=1, lead=0), learned.model, dataset)
+    phase.begin()
+    aimed = []
+
+    def distance(frames, target):
+        aimed.append(target[:, 0])
+        return target_distance(frames, target)
+
+    monkeypatch.setattr("models.train_policy.target_distance", distance)
+    batch = phase.draw(0)
+    phase.loss(batch)
+    episodes, timesteps, shifts = batch.rows[:3]
+    assert set(shifts.flatten().tolist()) == {-2, -1, 0, 1, 2}
+    assert torch.equal(aimed[0], shifted(dataset.observations(episodes, timesteps)[:, -1], shifts, 2))

@@ -204,7 +204,7 @@ def test_a_long_training_has_a_row_now_and_then_and_one_of_its_last_step_which_i
         looked.append(rows[-1] if rows else 0)
         return {}, None
 
-    long = replace(phase, steps=701, look=look)
+    long = replace(phase, steps=1001, look=look)
     train(module, [long], tmp_path, {}, on_step=lambda phase, step, row, film: rows.append(step))
-    assert rows == [*range(3, 701, 3), 701]
-    assert looked == [72 + 75 * i for i in range(9)] + [699]  # the row before each
+    assert rows == [*range(5, 1001, 5), 1001]
+    assert looked == [120 + 125 * i for i in range(8)] + [1000]  # the row before each

@@ -179,4 +179,4 @@ def test_a_step_that_the_pipeline_no_longer_has_is_not_in_the_record_of_a_run_th
 
 def test_of_many_changes_the_first_are_named_and_the_others_counted():
     assert _words(["a", "b", "c"]) == "a, b, c"
-    assert _words(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert _words(["a", "b", "c", "d"]) == "a, b, c and 1 more"
