@@ -66,7 +66,8 @@ def test_dreams_are_compared_as_far_as_they_are_evaluated(horizon, compared):
 
 def test_what_is_compared_are_the_figures_of_the_evaluation(learned, world):
     config = EvaluationConfig(episodes=5, horizon=5, timesteps=12)
-    found, figures = measure(*learned, world, config), evaluate(*learned, world, config)
+    weights = learned.model, learned.policy
+    found, figures = measure(*weights, world, config), evaluate(*weights, world, config)
     assert found.settle.mean() == figures["goal_reaching"]["controllers"]["policy"]["settle_frames_mean"]
     (dream,) = (one for one in figures["dream"] if (one["set"], one["context"]) == ("evaluation", 3))
     errors = dream["centroid_error_px"]["mean"]

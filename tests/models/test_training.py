@@ -198,7 +198,8 @@ def test_episodes_too_short_for_the_horizon_are_refused(dataset, tiny, tmp_path)
 
 def test_a_long_training_has_a_row_now_and_then_and_one_of_its_last_step_which_is_looked_at(tmp_path):
     module, phase = poisoned(math.inf, "loss")
-    looked, rows = [], []
+    looked: list[int] = []
+    rows: list[int] = []
 
     def look():
         looked.append(rows[-1] if rows else 0)

@@ -3,11 +3,15 @@
 python -m pytest tests/viewer/test_filming.py
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from sim_core.world import World
 from viewer import filming
+
+NOBODY: Any = None  # in the place of weights that nothing asks for anything
 
 
 @pytest.fixture
@@ -26,11 +30,11 @@ def worst():
 def test_the_films_of_the_worst_are_of_the_episodes_that_they_name(worst, monkeypatch):
     monkeypatch.setattr(filming, "film_of_model", lambda model, world, horizon, episodes, across: (horizon, episodes))
     monkeypatch.setattr(filming, "film_of_policy", lambda *given: given[3:5])
-    assert filming.films_of_worst_dreams(None, World(), worst) == {
+    assert filming.films_of_worst_dreams(NOBODY, World(), worst) == {
         "Dream of episode 7: 9.1 px off": (2, range(7, 8)),
         "Dream of episode 4: 8.0 px off": (2, range(4, 5)),
     }
-    assert filming.films_of_worst_goals(None, None, World(), worst) == {
+    assert filming.films_of_worst_goals(NOBODY, NOBODY, World(), worst) == {
         "Goal 7: 9.10 px away": (50, range(7, 8)),
         "Goal 4: 8.00 px away": (50, range(4, 5)),
     }
@@ -45,5 +49,5 @@ def test_a_dream_is_filmed_with_the_whole_context_that_it_was_given(monkeypatch)
 
     monkeypatch.setattr(filming, "dream_frames", dream_frames)
     monkeypatch.setattr(filming, "dream_film", lambda truth, dream, context, across: (truth.shape[1], context))
-    assert filming.film_of_model(None, World(), 5, range(7, 8)) == (8, 3)
+    assert filming.film_of_model(NOBODY, World(), 5, range(7, 8)) == (8, 3)
     assert asked == [("evaluation", range(7, 8), 3, 5)]

@@ -152,7 +152,12 @@ def test_the_bar_grows_until_it_is_full():
 
 def test_timesteps_are_counted_from_1(monkeypatch):
     told, text = [], films._text
-    monkeypatch.setattr(films, "_text", lambda said, *rest: told.append(said) or text(said, *rest))
+
+    def tell(said, *rest):
+        told.append(said)
+        return text(said, *rest)
+
+    monkeypatch.setattr(films, "_text", tell)
     dream_film(block(8, 8), block(8, 8), 2)
     assert told[:5] == ["context 1 of 2", "context 2 of 2", "dream 1 of 3", "dream 2 of 3", "dream 3 of 3"]
 
@@ -161,6 +166,6 @@ def test_who_wants_little_motion_sees_the_middle_of_a_film_and_both_know_its_siz
     frames = np.zeros((9, 8, 16, 3), np.uint8)
     frames[3:6] = 255
     html = film(gif(frames), "said")
-    still = base64.b64decode(re.search(r'image/png;base64,([^"]*)', html)[1])
-    assert imageio.imread(still, extension=".png").mean() > 200
+    (still,) = re.findall(r'image/png;base64,([^"]*)', html)
+    assert imageio.imread(base64.b64decode(still), extension=".png").mean() > 200
     assert 'width="16" height="8"' in html
