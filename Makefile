@@ -2,6 +2,7 @@
 
 # Of the Pythons that pyproject.toml allows, the first that there is and that starts (a shim of pyenv's may not).
 SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+NEEDED := Python 3.11 to 3.14 is needed
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell $(name) -c '$(SUITS)' 2>/dev/null && command -v $(name))))
 VENV := .venv
 BIN := $(VENV)/bin
@@ -80,8 +81,8 @@ lock: $(VENV)/installed-dev ## Renew the exact versions after a change of pyproj
 	$(BIN)/uv pip compile -q --universal --all-extras --no-annotate --no-header pyproject.toml -o requirements.lock
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 is needed and none was found: install one, or name it with PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -c '$(SUITS)' || { echo "Python 3.11 to 3.14 is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1): name another with PYTHON=/path/to/python3"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "$(NEEDED) and none was found: install one, or name it with PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c '$(SUITS)' || { echo "$(NEEDED), $(PYTHON) is $$($(PYTHON) -V 2>&1): name another with PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no virtual environment could be made; Debian and Ubuntu need: apt install $$($(PYTHON) -c 'import sys; print("python3.%d-venv" % sys.version_info[1])')"; exit 1; }
 
 $(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python

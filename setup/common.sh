@@ -93,8 +93,10 @@ email() { printf %s "$1@$project.iam.gserviceaccount.com"; } # of a service acco
 installed() {
   local from=""
   case $1 in
-    gcloud) from="; see https://cloud.google.com/sdk/docs/install" ;;
-    kubectl) from="; gcloud components install kubectl gke-gcloud-auth-plugin" ;;
+    gcloud | kubectl)
+      from="; gcloud: https://cloud.google.com/sdk/docs/install, then"
+      from+=" gcloud components install kubectl gke-gcloud-auth-plugin"
+      ;;
   esac
   command -v "$1" >/dev/null || stop "$1 is not installed$from"
 }

@@ -135,18 +135,23 @@ def test_free_flight_and_wall_contact_together_are_the_whole():
     np.testing.assert_allclose(parts, dream["centroid_error_px"]["mean"], rtol=1e-5)
 
 
-def test_mean_median_and_percentile_are_those_of_the_episodes_errors(learned, world):
-    errors = dream_errors(learned.model, world, "evaluation", 60, CONTEXT, HORIZON)
-    figures = dream_figures(learned.model, world, "evaluation", 60, CONTEXT, HORIZON)["centroid_error_px"]
+@pytest.fixture(scope="module")
+def dreamed(learned, world):
+    """The errors of dreams that learned, by episode and horizon, and the figures of the same."""
+    asked = learned.model, world, "evaluation", 60, CONTEXT, HORIZON
+    return dream_errors(*asked), dream_figures(*asked)
+
+
+def test_mean_median_and_percentile_are_those_of_the_episodes_errors(dreamed):
+    errors, figures = dreamed[0], dreamed[1]["centroid_error_px"]
     assert figures["mean"] == pytest.approx(errors.mean(axis=0), rel=1e-4)
     assert figures["median"] == pytest.approx(np.median(errors, axis=0), rel=1e-4)
     assert figures["p95"] == pytest.approx(np.percentile(errors, 95, axis=0), rel=1e-4)
     assert all(a < b < c for a, b, c in zip(figures["median"], figures["mean"], figures["p95"], strict=True))
 
 
-def test_the_worst_are_the_episodes_whose_dreams_are_off_most_all_along(learned, world):
-    errors = dream_errors(learned.model, world, "evaluation", 60, CONTEXT, HORIZON)
-    worst = dream_figures(learned.model, world, "evaluation", 60, CONTEXT, HORIZON)["worst"]
+def test_the_worst_are_the_episodes_whose_dreams_are_off_most_all_along(dreamed):
+    errors, worst = dreamed[0], dreamed[1]["worst"]
     assert worst["episode"] == np.argsort(-errors.mean(axis=1))[:3].tolist()
     assert worst["episode"] != np.argsort(-errors[:, -1])[:3].tolist(), "episodes that tell no mean from the end"
     assert worst["px"] == pytest.approx(errors.mean(axis=1)[worst["episode"]], rel=1e-4)

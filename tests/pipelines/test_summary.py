@@ -12,15 +12,14 @@ BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def listed():
+def listed(tmp_path):
     """The columns of a run's line in the list, of its metrics and its age in seconds."""
 
     def listed(metrics, age=0.0):
-        run = Run("/runs/measuring/a")
-        tasks = [TaskRecord("measure", "0", metrics=metrics)]
-        run.__dict__["record"] = RunRecord("measuring", "a", "SUCCEEDED", BEGUN.isoformat(), 1.0, 1, {}, tasks=tasks)
-        run.__dict__["size"] = 12_345_678
-        *_, line = listing([run], BEGUN + timedelta(seconds=age)).splitlines()
+        place, tasks = tmp_path / "measuring" / "a", [TaskRecord("measure", "0", metrics=metrics)]
+        RunRecord("measuring", "a", "SUCCEEDED", BEGUN.isoformat(), 1.0, 1, {}, tasks=tasks).write(str(place))
+        (place / "made").write_bytes(bytes(12_340_000))
+        *_, line = listing([Run(str(place))], BEGUN + timedelta(seconds=age)).splitlines()
         return line.split(maxsplit=6)
 
     return listed

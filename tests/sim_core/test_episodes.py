@@ -18,6 +18,12 @@ quick = settings(derandomize=True, deadline=None, max_examples=25, database=None
 every_set = pytest.mark.parametrize("which", SETS)
 
 
+def bang_bang_and_held(forces):
+    """Which episodes are pushed at full thrust or not at all, and of the others in which a force ever stays."""
+    bang = np.isin(forces, [-1, 0, 1]).all(axis=(1, 2))
+    return bang, ~bang & (forces[:, 1:] == forces[:, :-1]).all(axis=2).any(axis=1)
+
+
 def content(episodes):
     return episodes.forces.tobytes() + episodes.positions.tobytes() + episodes.velocities.tobytes()
 
@@ -114,8 +120,7 @@ def test_forces_outside_training_are_independent_and_uniform(which, strongest):
 
 def test_training_mixes_independent_held_and_bang_bang_forces():
     forces = random_episodes("training", range(3000), 20, WORLD).forces
-    bang = np.isin(forces, [-1, 0, 1]).all(axis=(1, 2))
-    held = ~bang & (forces[:, 1:] == forces[:, :-1]).all(axis=2).any(axis=1)
+    bang, held = bang_bang_and_held(forces)
     independent = ~bang & ~held
     for share in (bang, held, independent):
         assert 0.28 < share.mean() < 0.38
@@ -160,18 +165,15 @@ def test_bad_arguments_are_named(arguments, message):
 
 def test_what_is_not_as_the_originals_still_has_a_third_of_each_kind():
     mixed, alike = (random_episodes("training", range(3000), 20, WORLD, 0, share).forces for share in (0.4, 1))
-    forces = mixed[~(mixed == alike).all(axis=(1, 2))]
-    bang = np.isin(forces, [-1, 0, 1]).all(axis=(1, 2))
-    held = ~bang & (forces[:, 1:] == forces[:, :-1]).all(axis=2).any(axis=1)
+    bang, held = bang_bang_and_held(mixed[~(mixed == alike).all(axis=(1, 2))])
     for kind in (bang, held, ~bang & ~held):
         assert 0.28 < kind.mean() < 0.38
 
 
 def test_forces_are_held_for_two_to_ten_timesteps_of_either_kind():
     forces = random_episodes("training", range(3000), 60, WORLD).forces
-    bang = np.isin(forces, [-1, 0, 1]).all(axis=(1, 2))
+    bang, held = bang_bang_and_held(forces)
     stays = (forces[:, 1:] == forces[:, :-1]).all(axis=2).mean(axis=1)
-    held = ~bang & (stays > 0)
     for kind, soon in ((held, 0.6), (bang, 0.65)):  # of few values, the next is the same by chance now and then
         low, high = np.quantile(stays[kind], (0.1, 0.9))
         assert low < soon
