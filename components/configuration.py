@@ -61,6 +61,7 @@ FOLLOWING = {"world_model.size": "world.size", "world_model.frames": "world.fram
 LARGEST = 2**53  # up to here JSON, and a spec that holds every number as a double, carry integers unharmed
 
 _WORDS = {
+    bool: "true or false",
     int: "a whole number",
     float: "a number",
     str: "a text",
@@ -179,7 +180,7 @@ def _cast(value: Any, kind: Any, name: str) -> Any:
         return float(value)
     if kind is int and is_number and value == math.floor(value):
         return int(value)
-    if kind is str and isinstance(value, str):
+    if kind in (str, bool) and isinstance(value, kind):
         return value
     limit = " of at most 2**53" if kind is int and type(value) is int else ""
     raise ValueError(f"{name} must be {_WORDS[kind]}{limit}, got {value!r:.80}")

@@ -10,6 +10,7 @@ from components.training import identity_of, resumable
 from models.checkpoint import load_world_model, save_world_model
 from models.config import WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset
+from models.endless import Endless
 from models.process import prepare
 from models.ranks import rank
 from models.train_world_model import train_world_model
@@ -27,11 +28,12 @@ def learn_world_model(
     prepare()
     architecture = from_dict(WorldModelConfig, config["world_model"])
     training = from_dict(WorldModelTraining, config["training"])
+    endless = from_dict(Endless, config["endless"]) if config["endless"] else None
     shards = [Path(shard) for shard in episodes]
     dataset = Dataset(shards)
     start = load_world_model(Path(first)) if first else None
     identity = identity_of("train_world_model", config, episodes=shards, initial=[Path(first)] if first else [])
-    run = partial(train_world_model, architecture, training, dataset, start=start)
+    run = partial(train_world_model, architecture, training, dataset, endless=endless, start=start)
     model, rows = resumable(run, uri, identity, start_from)
     if rank() == 0:
         with storage.writing(path) as folder:

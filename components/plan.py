@@ -30,17 +30,18 @@ def plan(preset: str, seed: int, overrides: dict, gpu_type: str = "", gpus: int 
     from components.champions import seed_for
     from components.configuration import resolve
     from components.placement import placement, require_equal_parts
-    from components.shards import split
+    from components.shards import beyond, split
 
     configuration = resolve(preset, seed_for(champion, int(seed)), overrides)
     placed = placement(gpu_type, int(gpus))
     require_equal_parts(configuration, int(gpus))
     parts = asdict(configuration)
+    endless = asdict(beyond(configuration.data, configuration.world)) if configuration.data.endless else {}
     first = {name: parts[name] for name in ("seed", "world", "world_model", "policy")}
     return (
         {"champion": champion, **first} if champion else {},
         [asdict(shard) for shard in split(configuration.data, configuration.world)],
-        {"world_model": parts["world_model"], "training": parts["world_model_training"]},
+        {"world_model": parts["world_model"], "training": parts["world_model_training"], "endless": endless},
         {"world": parts["world"], "check": parts["check"], "seed": configuration.data.seed},
         {"policy": parts["policy"], "training": parts["policy_training"]},
         parts,

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from models.config import DataConfig
+from models.endless import Endless
 from sim_core.episodes import Episodes, random_episodes
 from sim_core.world import World
 
@@ -55,3 +56,8 @@ def split(data: DataConfig, world: World) -> list[Shard]:
     bounds = [data.episodes * i // data.shards for i in range(data.shards + 1)]
     common = (world, data.seed, data.timesteps, data.original_share)
     return [Shard(*common, first, end - first) for first, end in pairwise(bounds)]
+
+
+def beyond(data: DataConfig, world: World) -> Endless:
+    """The training set from where its shards end."""
+    return Endless(world, data.seed, data.original_share, data.episodes)

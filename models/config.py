@@ -22,6 +22,7 @@ class DataConfig:
     timesteps: int = 16  # after the first
     shards: int = 4  # made in parallel
     original_share: float = 0.0  # of the episodes, that start and are pushed as the original's
+    endless: bool = False  # each batch of the dynamics is of new episodes, that follow on those of the shards
 
     def __post_init__(self):
         require_at_least(self, 0, "seed")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 # Share of the learning rates in a training that goes on from given weights. From those of a smoke run, another smoke
@@ -19,7 +19,7 @@ Figures = dict[str, Float[Tensor, ""]]
 
 
 class Batch(NamedTuple):
-    """What a step learns from, by reference: numbers of episodes and timesteps, and what else is drawn for a sample.
+    """What a step learns from: numbers of episodes and timesteps, or what is in no dataset, and what else is drawn.
 
     Attributes:
         plan: lengths that all samples share, as the context and the horizon. Steps of one plan compute alike.
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     """
 
     plan: tuple[int, ...]
-    rows: tuple[Int[Tensor, "batch ..."], ...]
+    rows: tuple[Shaped[Tensor, "batch ..."], ...]
 
 
 @dataclass(frozen=True)

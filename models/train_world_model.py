@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from models.config import WorldModelConfig, WorldModelTraining
 from models.core import DreamState
-from models.dataset import Dataset, random_timesteps
+from models.dataset import CHUNK, Dataset, random_timesteps
 from models.draws import generator
+from models.endless import Endless
 from models.look_at_dreams import look_at_dreams
 from models.losses import expectation_loss, frame_loss, latent_loss
 from models.phase import Batch, Figures, Phase, going_on
@@ -34,6 +35,7 @@ def train_world_model(
     dataset: Dataset,
     folder: Path,
     *,
+    endless: Endless | None = None,
     start: WorldModel | None = None,
     inputs: dict[str, Any] | None = None,
     **options: Any,
@@ -41,6 +43,7 @@ def train_world_model(
     """A world model trained on a dataset; `folder` and `options` as in `models.training.train`.
 
     Args:
+        endless: what the dynamics learn from instead of the dataset, each batch from other episodes.
         start: weights of the same architecture to begin from, instead of random ones.
         inputs: what tells this dataset, start and code from others, as JSON: part of the checkpoint's identity.
 
@@ -59,10 +62,15 @@ def train_world_model(
         torch.manual_seed(training.seed)
         model = WorldModel(config).to(device)
     dataset = dataset.on(device)
-    phases = [make(model, training, dataset) for make in (autoencoder_phase, dynamics_phase, decoder_phase)]
+    phases = [
+        autoencoder_phase(model, training, dataset),
+        dynamics_phase(model, training, dataset, endless),
+        decoder_phase(model, training, dataset),
+    ]
     if start is not None:
         phases = going_on(start, model, phases)
     identity = {"world_model": asdict(config), "training": asdict(training), **(inputs or {})}
+    identity |= {"endless": asdict(endless)} if endless else {}
     train(model, phases, folder, identity, **options)
     return model.cpu().eval().requires_grad_(False)
 
@@ -85,7 +93,9 @@ def autoencoder_phase(model: WorldModel, training: WorldModelTraining, dataset: 
     return Phase("autoencoder", steps, batch, rate, training.average, begin, draw, loss)
 
 
-def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dataset) -> Phase:
+def dynamics_phase(
+    model: WorldModel, training: WorldModelTraining, dataset: Dataset, endless: Endless | None = None
+) -> Phase:
     """The recurrent core on sequences of latents: filter up to `memory` of them, then dream the horizon.
 
     Whole pixels do not tell where in them the block is, nor do few of them how fast: what can be known of that depends
@@ -94,14 +104,24 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
 
     Refinements learn only where all is seen that is remembered, which every other sequence of a batch is for them, so
     that they have a gradient in each step. The others have the context that was drawn.
+
+    What is endless is simulated and rendered by the processor as it is drawn, and encoded where the weights are.
     """
     hidden, memory, refined = dataset.world.raster == "pixel", model.config.memory, model.config.refinements > 0
     latents = torch.empty(0)
 
-    def filtered(context: int, horizon: int, episodes: Tensor, first: Tensor) -> tuple[DreamState, Tensor, Tensor]:
+    def stretches(length: int, *rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents and forces of what was drawn."""
+        if endless:
+            frames, forces = (row[:, :length] for row in rows)
+            return encode_pixels(model, frames), forces
+        episodes, first = rows
+        where = windows(episodes, first, length)
+        return latents[where], dataset.forces[where]
+
+    def filtered(context: int, horizon: int, *rows: Tensor) -> tuple[DreamState, Tensor, Tensor]:
         """The state after a context, the forces of the horizon, and the latents from the context's last on."""
-        where = windows(episodes, first, context + horizon)
-        seen, forces = latents[where], dataset.forces[where]
+        seen, forces = stretches(context + horizon, *rows)
         return model.filter(seen[:, :context], forces[:, :context]), forces[:, context:], seen[:, context - 1 :]
 
     def begin() -> nn.Module:
@@ -118,11 +138,14 @@ def dynamics_phase(model: WorldModel, training: WorldModelTraining, dataset: Dat
         random = generator(training.seed, "dynamics", step)
         context = int(random.integers(1, memory + 1))
         horizon = horizon_at(step / training.dynamics_steps, training.horizons)
-        limits = dataset.episodes, dataset.timesteps - (memory if refined else context) - horizon + 1
-        episodes, first = (torch.from_numpy(random.integers(limit, size=training.dynamics_batch)) for limit in limits)
+        length, batch = (memory if refined else context) + horizon, training.dynamics_batch
+        limits = dataset.episodes, dataset.timesteps - length + 1
+        episodes, first = (random.integers(limit, size=batch) for limit in limits)
         if hidden:
             first[: len(first) // 2] = 0
-        return Batch((context, horizon), (episodes, first))
+        if endless:
+            return Batch((context, horizon), endless.stretches(step * batch, first, length))
+        return Batch((context, horizon), (torch.from_numpy(episodes), torch.from_numpy(first)))
 
     def loss(batch: Batch) -> tuple[Tensor, Figures]:
         (context, horizon), rows = batch
@@ -212,3 +235,12 @@ def windows(
 def encode_dataset(model: WorldModel, dataset: Dataset) -> Float[Tensor, "episodes timesteps latent"]:
     """The latents of all observations."""
     return torch.cat([model.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]) for frames in dataset.chunks()])
+
+
+@torch.no_grad()
+def encode_pixels(
+    model: WorldModel, pixels: UInt8[Tensor, "episodes timesteps frames size size"]
+) -> Float[Tensor, "episodes timesteps latent"]:
+    """The latents of observations whose pixels are bytes, some episodes at a time, so that their frames stay small."""
+    parts = (part.float() / 255 for part in pixels.split(CHUNK))
+    return torch.cat([model.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]) for frames in parts])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from cluster import Cluster, whole_run
 from kfp import dsl
@@ -23,6 +24,7 @@ from components.start import start
 from components.storage import MANIFEST, verified, writing
 from components.train_policy import train_policy
 from components.train_world_model import train_world_model
+from models.checkpoint import load_world_model
 from models.training import TrainingError
 
 
@@ -80,6 +82,25 @@ def test_each_stage_is_told_only_what_it_depends_on():
     assert changed(check__episodes=5) == {"check", "configuration"}
     assert changed(world_model_training__dynamics_steps=4) == {"world_model", "configuration"}
     assert changed(data__timesteps=17) == {"shards", "configuration"}
+    assert changed(data__endless=True) == {"world_model", "configuration"}
+
+
+def test_endless_data_teach_the_dynamics_alone(made, tmp_path):
+    planned, paths = made
+    endless = plan.python_func("smoke", 1, {**TINY, "data.endless": True, "data.original_share": 0.5})
+    config = dict(zip(plan.component_spec.outputs, endless, strict=True))["world_model"]
+    assert config["endless"] == {
+        "world": planned["configuration"]["world"],
+        "seed": 1,
+        "original_share": 0.5,
+        "first": TINY["data.episodes"],
+    }
+    shards, weights = [given(shard) for shard in paths["episodes"]], tmp_path / "dreamblock/run/train/0/weights"
+    train_world_model.python_func(config, shards, given(paths["initial_world_model"]), given(weights))
+    before, after = (load_world_model(path).state_dict() for path in (paths["world_model"], weights))
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in before if name.startswith("encoder.")} <= same
+    assert not {name for name in before if name.startswith("core.") and name.endswith("weight")} & same
 
 
 def test_the_command_that_promotes_makes_the_first_run_champion(made):

@@ -110,6 +110,8 @@ def test_what_whole_pixels_change_in_a_preset_is_overridden_like_the_rest():
         ("smoke", 0, {"policy_training.rate": "fast"}, "policy_training.rate must be a number, got 'fast'"),
         ("smoke", 0, {"world.raster": "pixels"}, "world.raster must be one of coverage, pixel, got 'pixels'"),
         ("smoke", 0, {"world.raster": 3}, "world.raster must be a text, got 3"),
+        ("smoke", 0, {"data.endless": "yes"}, "data.endless must be true or false, got 'yes'"),
+        ("smoke", 0, {"data.endless": 1}, "data.endless must be true or false, got 1"),
         ("smoke", 0, {"world.block": 40}, r"world.block must be smaller than size \(32\), got 40"),
         ("smoke", 0, {"data.episodes": 1}, r"data.shards must be at most the number of episodes \(1\), got 2"),
         (
@@ -147,7 +149,14 @@ def through_a_spec(values):
 
 
 @pytest.mark.parametrize(
-    "config", [World(), PolicyTraining(), WorldModelTraining(horizons=(2, 3, 4)), Configuration(seed=3)]
+    "config",
+    [
+        World(),
+        DataConfig(endless=True),
+        PolicyTraining(),
+        WorldModelTraining(horizons=(2, 3, 4)),
+        Configuration(seed=3),
+    ],
 )
 def test_a_configuration_survives_the_way_through_a_compiled_pipeline(config):
     values = through_a_spec(asdict(config))

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from models.config import PolicyConfig, PolicyTraining, WorldModelTraining
+from models.endless import Endless
 from models.phase import Batch, Phase
 from models.train_policy import train_policy
 from models.train_world_model import train_world_model
@@ -42,6 +43,9 @@ def learners(dataset, tiny, learned):
         "world model": lambda folder, **options: train_world_model(
             replace(tiny, refinements=2), TRAINING, dataset, folder, **options
         ),
+        "endless world model": lambda folder, **options: train_world_model(
+            tiny, TRAINING, dataset, folder, endless=Endless(dataset.world, 0, 0.0, dataset.episodes), **options
+        ),
         "policy": lambda folder, **options: train_policy(
             PolicyConfig(8), policy_training, learned.model, dataset, folder, **options
         ),
@@ -63,7 +67,7 @@ def losses(folder):
     return [json.loads(line)["loss"] for line in (folder / METRICS).read_text().splitlines()]
 
 
-@pytest.mark.parametrize("learner", ["world model", "policy"])
+@pytest.mark.parametrize("learner", ["world model", "endless world model", "policy"])
 def test_a_gpu_learns_what_the_processor_learns(learners, learner, on_processor, tmp_path):
     there = learners[learner](tmp_path / "gpu")
     on_processor()

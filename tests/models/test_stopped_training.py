@@ -50,7 +50,7 @@ def kill_at(row):
     return on_step
 
 
-@pytest.mark.parametrize("learner", ["world model", "refined world model", "policy"])
+@pytest.mark.parametrize("learner", ["world model", "refined world model", "endless world model", "policy"])
 def test_a_training_killed_again_and_again_ends_with_the_bytes_of_one_that_was_not(learners, learner, tmp_path):
     run = learners[learner]
     straight, broken = tmp_path / "straight", tmp_path / "broken"
