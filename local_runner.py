@@ -257,6 +257,7 @@ def tell(line: str) -> None:
 
 def set_environment(options: argparse.Namespace, root: str, pipeline: str) -> None:
     """Set what the steps of a pipeline, by its name, are told by the environment, before NumPy and torch read it."""
+    from models.threads import WAITING
     from pipelines.engine.attempts import existing, run_uri
 
     if options.resume is not None:
@@ -265,8 +266,8 @@ def set_environment(options: argparse.Namespace, root: str, pipeline: str) -> No
     if options.threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Threads that wait spin otherwise: on a busy machine that is 20 times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name, value in WAITING.items():
+        os.environ.setdefault(name, value)
     if options.checkpoint_seconds is not None:
         os.environ["DREAMBLOCK_CHECKPOINT_SECONDS"] = str(options.checkpoint_seconds)
 

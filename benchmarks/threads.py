@@ -17,6 +17,7 @@ from benchmarks.measure import Paired, Row, paired
 from benchmarks.training import STEPS, phases, take
 from models.process import prepare
 from models.steps import Steps
+from models.threads import WAITING
 
 ROOT = Path(__file__).parents[1]
 STATISTICS = Path("/proc/stat")  # of Linux
@@ -26,7 +27,7 @@ PAIRS = 5  # of turns of a second or so
 def rows() -> Iterator[Row]:
     """The phases of a training, measured in a process of its own: how threads wait is settled when it starts."""
     busy = cores_at_work()
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {**os.environ, **WAITING, "OMP_NUM_THREADS": "2"}
     command = [sys.executable, "-m", "benchmarks.threads"]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
     for name, times in json.loads(done.stdout).items():

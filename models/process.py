@@ -19,8 +19,7 @@ _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 def prepare() -> None:
     """Set the threads that OMP_NUM_THREADS asks for, by default one, and stop returning memory to the system.
 
-    On busy machines two threads ran 20 to 40 times slower than one, and results are bit-exact for a number of threads
-    and a type of processor: which kernels are taken depends on both.
+    Results are bit-exact for a number of threads and a type of processor: which kernels are taken depends on both.
     With the kernel clearing fresh pages for every large tensor, a training step takes up to twice as long.
 
     Raises:

@@ -1,6 +1,12 @@
-"""How many threads torch gets. No torch here: who starts a run asks first."""
+"""How many threads torch gets, and how they wait. No torch here: who starts a run asks first."""
 
 import os
+
+# Variables that are read when torch is imported. Threads that only sleep until there is work are woken up too late, and
+# two of them take twice as long as one. Such as spin, by default for milliseconds, take two to four times as long where
+# others are at the cores. A tenth of a millisecond bridges from one operation to the next, and costs a busy machine
+# nothing. The first is for other libraries than GNU's.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
 
 
 def number_of_threads() -> int:

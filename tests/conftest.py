@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from itertools import count
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, and by the processes that tests start
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 import pytest
 from jaxtyping import install_import_hook

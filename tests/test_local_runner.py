@@ -23,6 +23,7 @@ import models.train_policy
 from components.storage import MANIFEST, verified
 from local_runner import main
 from models.checkpoint import load_training, load_world_model
+from models.threads import WAITING
 from pipelines.engine import attempts
 from viewer.command_line import Terminated
 
@@ -158,6 +159,16 @@ def test_the_number_of_threads_that_a_run_is_given_is_recorded(greeting_file, tm
     arguments = ["--pipeline", greeting_file, "--set", "name=you", "--root", str(tmp_path), "--run-id", "a"]
     assert main([*arguments, "--threads", "2"]) == 0
     assert run_json(tmp_path / "greeting" / "a")["threads"] == 2
+
+
+def test_how_threads_wait_is_settled_before_a_step_unless_whoever_starts_the_run_has(
+    greeting_file, tmp_path, monkeypatch
+):
+    first, second = WAITING
+    monkeypatch.setenv(first, "ACTIVE")
+    monkeypatch.delenv(second, raising=False)
+    assert main(["--pipeline", greeting_file, "--set", "name=you", "--root", str(tmp_path)]) == 0
+    assert (os.environ[first], os.environ[second]) == ("ACTIVE", WAITING[second])
 
 
 def test_a_resumed_run_of_a_file_keeps_its_number_of_threads_and_what_is_done(
