@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 PRESET ?= laptop
 RUN ?=
 SEED ?= 0
+THREADS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install run demo draw_test_policy test test-long test-browser test-images lint compile score learning bench figures tensorboard lock \
@@ -17,12 +18,12 @@ SEED ?= 0
 help: ## List the commands
 	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 26
 	@echo
-	@echo "PRESET=smoke|laptop|gpu and SEED=N for run, RUN=FOLDER for demo and frames (default: pretrained/, else the newest run)"
+	@echo "PRESET=smoke|laptop|gpu, SEED=N and THREADS=N for run, RUN=FOLDER for demo and frames (default: pretrained/, else the newest run)"
 
 install: $(VENV)/installed ## Make .venv with what the project needs to run
 
 run: $(VENV)/installed ## Data, world model, policy, evaluation and GIFs into runs/ (PRESET=smoke for a quick one)
-	$(BIN)/python local_runner.py --preset $(PRESET) --seed $(SEED)
+	$(BIN)/python local_runner.py --preset $(PRESET) --seed $(SEED)$(if $(THREADS), --threads $(THREADS))
 
 demo: $(VENV)/installed ## Build the page in which one plays with the dream, and open it (RUN=FOLDER for a run's)
 	$(BIN)/python -m viewer --open $(if $(RUN),--run $(RUN))
