@@ -266,8 +266,8 @@ def set_environment(options: argparse.Namespace, root: str, pipeline: str) -> No
     if options.threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    for name, value in WAITING.items():
-        os.environ.setdefault(name, value)
+    if not WAITING.keys() & os.environ.keys():  # each overrules the other
+        os.environ.update(WAITING)
     if options.checkpoint_seconds is not None:
         os.environ["DREAMBLOCK_CHECKPOINT_SECONDS"] = str(options.checkpoint_seconds)
 

@@ -28,6 +28,8 @@ def learn_world_model(
     prepare()
     architecture = from_dict(WorldModelConfig, config["world_model"])
     training = from_dict(WorldModelTraining, config["training"])
+    if "endless" not in config:
+        raise ValueError("the pipeline was compiled by an older version of this project: compile it again")
     endless = from_dict(Endless, config["endless"]) if config["endless"] else None
     shards = [Path(shard) for shard in episodes]
     dataset = Dataset(shards)

@@ -29,6 +29,8 @@ class DataConfig:
         require_at_least(self, 1, "episodes", "timesteps", "shards")
         if not 0 <= self.original_share <= 1:
             raise ValueError(f"original_share must be at least 0 and at most 1, got {self.original_share!r}")
+        if not isinstance(self.endless, bool):
+            raise ValueError(f"endless must be true or false, got {self.endless!r}")
         if self.shards > self.episodes:
             raise ValueError(f"shards must be at most the number of episodes ({self.episodes}), got {self.shards}")
 

@@ -1,11 +1,12 @@
-"""The training set beyond a dataset: it has no end, and what nobody has seen is simulated when it is needed."""
+"""The training set beyond a dataset: it has no end, and what nobody has seen is simulated when it is needed.
+
+No torch here: the pipeline's `plan` step says where a dataset ends.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int, UInt8
-from torch import Tensor
+from jaxtyping import Float32, Int, UInt8
 
 from sim_core.episodes import random_episodes
 from sim_core.raster import render
@@ -23,16 +24,20 @@ class Endless:
 
     def stretches(
         self, skipped: int, begins: Int[np.ndarray, " batch"], length: int
-    ) -> tuple[UInt8[Tensor, "batch {length} frames size size"], Float[Tensor, "batch {length} 2"]]:
-        """Frames, a byte a pixel, and forces of the episodes after the `skipped` first ones, one of each.
+    ) -> tuple[UInt8[np.ndarray, "batch {length} frames size size"], Float32[np.ndarray, "batch {length} 2"]]:
+        """Frames, 0..255, and forces, within ±1, of a stretch of each of the next episodes.
 
         Args:
-            begins: the timesteps of their episodes with which the stretches begin.
+            skipped: how many episodes others have had before.
+            begins: of each episode the timestep with which its stretch begins.
+            length: timesteps of a stretch.
+
+        Raises:
+            ValueError: a timestep, a seed or a number of episodes is below 0.
         """
         first = self.first + skipped
         last = int(begins.max()) + length - 1
         numbers = range(first, first + len(begins))
         episodes = random_episodes("training", numbers, last, self.world, self.seed, self.original_share)
         where = np.arange(len(begins))[:, None], begins[:, None] + np.arange(length)
-        frames = render(episodes.positions[where], self.world, np.uint8)
-        return torch.from_numpy(frames), torch.from_numpy(episodes.forces[where])
+        return render(episodes.positions[where], self.world, np.uint8), episodes.forces[where]

@@ -2,10 +2,10 @@
 
 import os
 
-# Variables that are read when torch is imported. Threads that only sleep until there is work are woken up too late, and
-# two of them take twice as long as one. Such as spin, by default for milliseconds, take two to four times as long where
-# others are at the cores. A tenth of a millisecond bridges from one operation to the next, and costs a busy machine
-# nothing. The first is for other libraries than GNU's.
+# Variables that are read when torch is imported. Threads that sleep until there is work are woken up too late: two take
+# twice as long as one. Those that spin, by default for milliseconds, take up to twice as long where others are at the
+# cores. A tenth of a millisecond is enough from one operation to the next, and costs a busy machine nothing. GNU's
+# library, which is torch's on Linux, follows the second; the first is for the others.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
 
 

@@ -48,9 +48,11 @@ def train_world_model(
         inputs: what tells this dataset, start and code from others, as JSON: part of the checkpoint's identity.
 
     Raises:
-        ValueError: the dataset is of another world, or its episodes are too short for the horizons.
+        ValueError: the dataset or what is endless is of another world, or episodes are too short for the horizons.
     """
     dataset.check(config)
+    if endless and endless.world != dataset.world:
+        raise ValueError(f"the dataset is of {dataset.world}, what follows on it of {endless.world}")
     longest = config.memory + max(training.horizons)
     if dataset.timesteps < longest:
         raise ValueError(
@@ -105,7 +107,7 @@ def dynamics_phase(
     Refinements learn only where all is seen that is remembered, which every other sequence of a batch is for them, so
     that they have a gradient in each step. The others have the context that was drawn.
 
-    What is endless is simulated and rendered by the processor as it is drawn, and encoded where the weights are.
+    Endless episodes are simulated and rendered by the processor as they are drawn, and encoded where the weights are.
     """
     hidden, memory, refined = dataset.world.raster == "pixel", model.config.memory, model.config.refinements > 0
     latents = torch.empty(0)
@@ -143,9 +145,8 @@ def dynamics_phase(
         episodes, first = (random.integers(limit, size=batch) for limit in limits)
         if hidden:
             first[: len(first) // 2] = 0
-        if endless:
-            return Batch((context, horizon), endless.stretches(step * batch, first, length))
-        return Batch((context, horizon), (torch.from_numpy(episodes), torch.from_numpy(first)))
+        rows = endless.stretches(step * batch, first, length) if endless else (episodes, first)
+        return Batch((context, horizon), tuple(map(torch.from_numpy, rows)))
 
     def loss(batch: Batch) -> tuple[Tensor, Figures]:
         (context, horizon), rows = batch

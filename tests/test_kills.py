@@ -116,7 +116,7 @@ def middle(root, run_id, stage):
     return None
 
 
-def killed(process, root, run_id, stage, delay, resumable=False):
+def killed(process, root, run_id, stage, delay, resumable):
     """Kill a process when it has worked for `delay` CPU seconds in a stage of its run, and return how long it lived.
 
     If it is to be `resumable` they count from its first checkpoint in the middle of a phase, or from the stage's end.
@@ -151,17 +151,17 @@ def cpu_seconds(process):
 
 
 def moments(kills, seconds):
-    """Stages, CPU seconds after they are reached, and whether from where they can be resumed, in their order.
+    """Stages, CPU seconds in each, and whether these count from a checkpoint; in the order of the stages.
 
-    Every second one in a training is: imports take too different times on different machines for chance alone to meet
-    what comes after them, and not what comes after the training.
+    Every second kill of a training comes after a checkpoint: imports take too different times on different machines for
+    chance alone to meet what comes after them, and not what comes after the training.
     """
     draw = random.Random(SEED)
     print(f"KILLS_SEED={SEED}")
     for stage, times in kills.items():
         for number in range(times):
             resumable = stage in TRAININGS and number % 2 == 0
-            most = seconds[stage] / 8 if resumable else seconds[stage] / 2 + IMPORTS * (stage in TRAININGS)
+            most = seconds[stage] / 20 if resumable else seconds[stage] / 2 + IMPORTS * (stage in TRAININGS)
             yield stage, draw.uniform(0, most), resumable
 
 

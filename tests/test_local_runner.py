@@ -164,11 +164,18 @@ def test_the_number_of_threads_that_a_run_is_given_is_recorded(greeting_file, tm
 def test_how_threads_wait_is_settled_before_a_step_unless_whoever_starts_the_run_has(
     greeting_file, tmp_path, monkeypatch
 ):
-    first, second = WAITING
-    monkeypatch.setenv(first, "ACTIVE")
-    monkeypatch.delenv(second, raising=False)
-    assert main(["--pipeline", greeting_file, "--set", "name=you", "--root", str(tmp_path)]) == 0
-    assert (os.environ[first], os.environ[second]) == ("ACTIVE", WAITING[second])
+    run = ["--pipeline", greeting_file, "--set", "name=you", "--root", str(tmp_path)]
+    for name in WAITING:
+        monkeypatch.setenv(name, "to be restored")
+        monkeypatch.delenv(name)
+    assert main(run) == 0
+    assert WAITING.items() <= os.environ.items()
+    for name, other in itertools.permutations(WAITING):
+        monkeypatch.setenv(name, "1")
+        monkeypatch.delenv(other)
+        assert main(run) == 0
+        assert (os.environ[name], other in os.environ) == ("1", False)
+        monkeypatch.setenv(other, "1")
 
 
 def test_a_resumed_run_of_a_file_keeps_its_number_of_threads_and_what_is_done(

@@ -103,6 +103,14 @@ def test_endless_data_teach_the_dynamics_alone(made, tmp_path):
     assert not {name for name in before if name.startswith("core.") and name.endswith("weight")} & same
 
 
+def test_a_plan_of_a_pipeline_that_was_compiled_before_there_was_endless_data_is_refused(made, tmp_path):
+    planned, paths = made
+    old = {name: value for name, value in planned["world_model"].items() if name != "endless"}
+    shards = [given(shard) for shard in paths["episodes"]]
+    with pytest.raises(ValueError, match=r"^the pipeline was compiled by an older version of this project"):
+        train_world_model.python_func(old, shards, given(paths["initial_world_model"]), given(tmp_path / "a/b/c"))
+
+
 def test_the_command_that_promotes_makes_the_first_run_champion(made):
     planned, paths = made
     cluster = Cluster(paths["evaluation"].parents[4])

@@ -17,6 +17,7 @@ from models.config import CheckConfig, DataConfig, EvaluationConfig, PolicyTrain
     [
         (DataConfig, {"seed": -1}, "seed must be a whole number of at least 0, got -1"),
         (DataConfig, {"episodes": 1.5}, "episodes must be a whole number of at least 1, got 1.5"),
+        (DataConfig, {"endless": "no"}, "endless must be true or false, got 'no'"),
         (DataConfig, {"episodes": 3}, "shards must be at most the number of episodes (3), got 4"),
         (WorldModelTraining, {"horizons": (3, 6)}, "horizons must be three numbers of at least 1, got (3, 6)"),
         (WorldModelTraining, {"horizons": (3, 0, 6)}, "horizons must be three numbers of at least 1, got (3, 0, 6)"),
@@ -36,5 +37,6 @@ def test_a_value_out_of_its_range_is_refused(config, values, message):
     assert str(caught.value) == message
 
 
-def test_reading_a_configuration_does_not_import_torch():
-    subprocess.run([sys.executable, "-c", "import models.config, sys; assert 'torch' not in sys.modules"], check=True)
+@pytest.mark.parametrize("module", ["models.config", "components.configuration", "components.shards"])
+def test_what_the_plan_reads_does_not_import_torch(module):
+    subprocess.run([sys.executable, "-c", f"import {module}, sys; assert 'torch' not in sys.modules"], check=True)

@@ -32,7 +32,12 @@ TRAININGS: dict[str, dict[str, Any]] = {
     },
     "policy": {"seed": 3, "steps": 16, "batch": 8, "horizon": 3},
 }
-MIDDLE = {"world model": "1 12", "policy": "0 10"}  # the checkpoints that are gone on from
+TRAININGS["endless world model"] = TRAININGS["world model"]
+MIDDLE = {
+    "world model": "1 12",
+    "endless world model": "1 12",
+    "policy": "0 10",
+}  # the checkpoints that are gone on from
 
 
 @pytest.fixture(scope="module")

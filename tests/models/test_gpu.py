@@ -44,7 +44,12 @@ def learners(dataset, tiny, learned):
             replace(tiny, refinements=2), TRAINING, dataset, folder, **options
         ),
         "endless world model": lambda folder, **options: train_world_model(
-            tiny, TRAINING, dataset, folder, endless=Endless(dataset.world, 0, 0.0, dataset.episodes), **options
+            replace(tiny, refinements=2),
+            TRAINING,
+            dataset,
+            folder,
+            endless=Endless(dataset.world, 0, 0.0, dataset.episodes),
+            **options,
         ),
         "policy": lambda folder, **options: train_policy(
             PolicyConfig(8), policy_training, learned.model, dataset, folder, **options
@@ -79,7 +84,7 @@ def test_a_gpu_learns_what_the_processor_learns(learners, learner, on_processor,
         assert (weights - here.state_dict()[name]).norm() <= 0.02 * here.state_dict()[name].norm() + 1e-3, name
 
 
-@pytest.mark.parametrize("learner", ["world model", "policy"])
+@pytest.mark.parametrize("learner", ["world model", "endless world model", "policy"])
 def test_a_training_begun_on_a_gpu_goes_on_there_and_on_a_processor(learners, learner, on_processor, tmp_path):
     learners[learner](tmp_path / "whole")
     for name in ("there", "here"):
