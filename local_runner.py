@@ -266,8 +266,9 @@ def set_environment(options: argparse.Namespace, root: str, pipeline: str) -> No
     if options.threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if not WAITING.keys() & os.environ.keys():  # each overrules the other
-        os.environ.update(WAITING)
+    if "OMP_WAIT_POLICY" not in os.environ:  # which they would overrule
+        for name, value in WAITING.items():
+            os.environ.setdefault(name, value)
     if options.checkpoint_seconds is not None:
         os.environ["DREAMBLOCK_CHECKPOINT_SECONDS"] = str(options.checkpoint_seconds)
 

@@ -2,11 +2,11 @@
 
 import os
 
-# Variables that are read when torch is imported. Threads that sleep until there is work are woken up too late: two take
-# twice as long as one. Those that spin, by default for milliseconds, take up to twice as long where others are at the
-# cores. A tenth of a millisecond is enough from one operation to the next, and costs a busy machine nothing. GNU's
-# library, which is torch's on Linux, follows the second; the first is for the others.
-WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
+# Read when torch is imported, the first by GNU's library, torch's on Linux, the second by LLVM's, its on macOS. Threads
+# that sleep until there is work are woken up too late: two take twice as long as one. Those that spin, for milliseconds
+# if nothing else is said, take up to 30 times as long where others are at the cores. A tenth of a millisecond is enough
+# from one operation to the next, and costs a busy machine little.
+WAITING = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "100us"}
 
 
 def number_of_threads() -> int:
