@@ -23,9 +23,10 @@ class Decoder(nn.Module):
     def __init__(self, config: WorldModelConfig):
         super().__init__()
         self.frames, self.rank = config.frames, config.rank
-        position = torch.linspace(-1, 1, config.size)
-        waves = math.pi / 2 * position[:, None] * 2.0 ** torch.arange(WAVES)
-        features = torch.cat([position[:, None], waves.sin(), waves.cos()], 1)
+        with torch.device("cpu"):  # as in the encoder
+            position = torch.linspace(-1, 1, config.size)
+            waves = math.pi / 2 * position[:, None] * 2.0 ** torch.arange(WAVES)
+            features = torch.cat([position[:, None], waves.sin(), waves.cos()], 1)
         self.register_buffer("features", features, persistent=False)
         self.axes = nn.ModuleList(Axis(config, features.shape[1]) for _ in range(2))
         self.bias = nn.Parameter(torch.full((config.frames, 1, 1), EMPTY_LOGIT))

@@ -37,9 +37,10 @@ class Encoder(nn.Module):
         nn.init.orthogonal_(self.linear.weight).requires_grad_(False)
         side = config.size + KERNEL - 1
         step = 2 * side / config.size / (side - 1)  # from a pixel of a map to the next, half a frame's side being 1
-        self.register_buffer("pixels", step * _from_the_middle(config.size), persistent=False)
-        # What a kernel's last tap sees it shows where its first is: a kernel moves its image the other way round.
-        self.register_buffer("taps", -step * _from_the_middle(KERNEL), persistent=False)
+        with torch.device("cpu"):  # of the device "meta" PyTorch would load another second of itself to compute this
+            self.register_buffer("pixels", step * _from_the_middle(config.size), persistent=False)
+            # What a kernel's last tap sees it shows where its first is: a kernel moves its image the other way round.
+            self.register_buffer("taps", -step * _from_the_middle(KERNEL), persistent=False)
 
     def forward(self, observation: Float[Tensor, "batch frames size size"]) -> Float[Tensor, "batch latent"]:
         mass, across, along = _moments(observation, self.pixels)

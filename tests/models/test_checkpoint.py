@@ -6,6 +6,8 @@ python -m pytest tests/models/test_checkpoint.py
 import json
 import math
 import resource
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +89,14 @@ def test_a_description_that_claims_a_huge_network_is_refused_without_memory_for_
             refused(lambda: load_world_model(folder))
         finally:
             resource.setrlimit(resource.RLIMIT_AS, limit)
+
+
+def test_weights_are_loaded_without_what_takes_longer_to_load_than_they_do(folder):
+    load = (
+        "import sys; from pathlib import Path; from models.checkpoint import load_world_model;"
+        "load_world_model(Path(sys.argv[1])); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", load, str(folder)], check=True)
 
 
 def memory_mapped():
