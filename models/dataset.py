@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from models.config import WorldModelConfig
@@ -127,14 +127,21 @@ class OnGPU(Dataset):
         return self.frames[episodes, timesteps].float() / 255
 
     def chunks(self):
-        for part in self.frames.split(CHUNK):
-            yield part.float() / 255
+        return in_chunks(self.frames)
 
 
 def random_timesteps(dataset: Dataset, draw: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
     """Episodes and timesteps of single observations, uniformly."""
     episodes, timesteps = (draw.integers(limit, size=batch) for limit in (dataset.episodes, dataset.timesteps))
     return torch.from_numpy(episodes), torch.from_numpy(timesteps)
+
+
+def in_chunks(
+    pixels: UInt8[Tensor, "episodes timesteps frames size size"],
+) -> Iterator[Float[Tensor, "_ timesteps frames size size"]]:
+    """Pixels as frames in 0..1, a few episodes at a time."""
+    for part in pixels.split(CHUNK):
+        yield part.float() / 255
 
 
 def as_frames(pixels: np.ndarray) -> Tensor:

@@ -5,18 +5,19 @@ longer than those of a joint training (`docs/learning.md`). What a dream is unsu
 decoder was made for; so it learns at last, by itself, to show what was dreamed.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.config import WorldModelConfig, WorldModelTraining
 from models.core import DreamState
-from models.dataset import CHUNK, Dataset, random_timesteps
+from models.dataset import Dataset, in_chunks, random_timesteps
 from models.draws import generator
 from models.endless import Endless
 from models.look_at_dreams import look_at_dreams
@@ -116,7 +117,7 @@ def dynamics_phase(
         """Latents and forces of what was drawn."""
         if endless:
             frames, forces = (row[:, :length] for row in rows)
-            return encode_pixels(model, frames), forces
+            return encode_chunks(model, in_chunks(frames)), forces
         episodes, first = rows
         where = windows(episodes, first, length)
         return latents[where], dataset.forces[where]
@@ -232,16 +233,14 @@ def windows(
     return episodes[:, None], first[:, None] + torch.arange(length, device=first.device)
 
 
-@torch.no_grad()
 def encode_dataset(model: WorldModel, dataset: Dataset) -> Float[Tensor, "episodes timesteps latent"]:
     """The latents of all observations."""
-    return torch.cat([model.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]) for frames in dataset.chunks()])
+    return encode_chunks(model, dataset.chunks())
 
 
 @torch.no_grad()
-def encode_pixels(
-    model: WorldModel, pixels: UInt8[Tensor, "episodes timesteps frames size size"]
+def encode_chunks(
+    model: WorldModel, chunks: Iterable[Float[Tensor, "_ timesteps frames size size"]]
 ) -> Float[Tensor, "episodes timesteps latent"]:
-    """The latents of observations whose pixels are bytes, some episodes at a time, so that their frames stay small."""
-    parts = (part.float() / 255 for part in pixels.split(CHUNK))
-    return torch.cat([model.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]) for frames in parts])
+    """The latents of observations, some episodes at a time, so that their frames stay small."""
+    return torch.cat([model.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]) for frames in chunks])

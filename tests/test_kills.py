@@ -131,9 +131,7 @@ def killed(process, root, run_id, stage, delay, resumable):
             assert process.poll() is None, said + process.stderr.read()
             time.sleep(0.02)
         before = middle(root, run_id, stage) if resumable else None
-        while resumable and tasks(root, run_id)[-1]["name"] == stage:
-            if middle(root, run_id, stage) not in (None, before):
-                break
+        while resumable and tasks(root, run_id)[-1]["name"] == stage and middle(root, run_id, stage) in (None, before):
             assert process.poll() is None, said + process.stderr.read()
             time.sleep(0.02)
         until = cpu_seconds(process) + delay

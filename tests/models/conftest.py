@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from short_trainings import SHORT, SHORT_POLICY
+from short_trainings import SHORT, SHORT_POLICY, beyond
 
 from models.config import PolicyConfig, PolicyTraining, WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset, write_shard
-from models.endless import Endless
 from models.policy import Policy
 from models.train_policy import train_policy
 from models.train_world_model import train_world_model
@@ -87,7 +86,7 @@ def learners(dataset, tiny) -> dict[str, Callable]:
             replace(tiny, refinements=2), SHORT, dataset, folder, **options
         ),
         "endless world model": lambda folder, **options: train_world_model(
-            tiny, SHORT, dataset, folder, endless=Endless(dataset.world, 0, 0.0, dataset.episodes), **options
+            tiny, SHORT, dataset, folder, endless=beyond(dataset), **options
         ),
         "policy": lambda folder, **options: train_policy(
             PolicyConfig(8), SHORT_POLICY, model, dataset, folder, **options

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from short_trainings import SHORT
+from short_trainings import SHORT, beyond
 
 from models.dataset import Dataset
 from models.endless import Endless
@@ -19,7 +19,7 @@ from sim_core.world import World
 
 @pytest.fixture
 def endless(dataset):
-    return Endless(dataset.world, seed=0, original_share=0.0, first=dataset.episodes)
+    return beyond(dataset)
 
 
 def test_what_follows_is_what_a_larger_dataset_would_hold(write_episodes, dataset, endless, tmp_path):

@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from short_trainings import beyond
 from torch import nn
 
 from models.config import PolicyConfig, PolicyTraining, WorldModelTraining
-from models.endless import Endless
 from models.phase import Batch, Phase
 from models.train_policy import train_policy
 from models.train_world_model import train_world_model
@@ -48,7 +48,7 @@ def learners(dataset, tiny, learned):
             TRAINING,
             dataset,
             folder,
-            endless=Endless(dataset.world, 0, 0.0, dataset.episodes),
+            endless=beyond(dataset),
             **options,
         ),
         "policy": lambda folder, **options: train_policy(

@@ -5,10 +5,11 @@ import shutil
 import sys
 from pathlib import Path
 
+from short_trainings import beyond
+
 from models.checkpoint import load_training, load_world_model
 from models.config import PolicyConfig, PolicyTraining, WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset
-from models.endless import Endless
 from models.ranks import joined, rank
 from models.train_policy import train_policy
 from models.train_world_model import train_world_model
@@ -28,8 +29,8 @@ def train(job: dict) -> None:
         train_policy(PolicyConfig(8), training, teacher, dataset, folder, save_every=0, on_save=keep)
     else:
         config, lengths = WorldModelConfig(**job["architecture"]), WorldModelTraining(**job["training"])
-        beyond = Endless(dataset.world, 0, 0.0, dataset.episodes) if job["learner"].startswith("endless") else None
-        train_world_model(config, lengths, dataset, folder, endless=beyond, save_every=0, on_save=keep)
+        endless = beyond(dataset) if job["learner"].startswith("endless") else None
+        train_world_model(config, lengths, dataset, folder, endless=endless, save_every=0, on_save=keep)
 
 
 if __name__ == "__main__":
