@@ -32,8 +32,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "laptop": {
         "world_model_training.autoencoder_steps": 2500,
-        "world_model_training.dynamics_steps": 7500,
-        "policy_training.steps": 2500,
+        "world_model_training.dynamics_steps": 4500,
+        "world_model_training.dynamics_batch": 512,
+        "world_model_training.dynamics_rate": 0.014,
+        "policy_training.steps": 1100,
+        "policy_training.batch": 256,
+        "policy_training.rate": 0.01,
     },
     "gpu": {
         "data.episodes": 32768,

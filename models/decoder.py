@@ -7,7 +7,6 @@ the two axes, not their product, and any image of low rank is within its reach.
 import math
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -31,12 +30,9 @@ class Decoder(nn.Module):
         self.axes = nn.ModuleList(Axis(config, features.shape[1]) for _ in range(2))
         self.bias = nn.Parameter(torch.full((config.frames, 1, 1), EMPTY_LOGIT))
 
-    def forward(
-        self, latent: Float[Tensor, "*batch latent"], which: slice = slice(None)
-    ) -> Float[Tensor, "*batch frames size size"]:
-        """Logits of all frames, or of those of `which`, at as much less."""
-        columns, rows = (axis(latent, self.features, which) for axis in self.axes)
-        return torch.einsum("...ifk,...jfk->...fij", rows, columns) + self.bias[which]
+    def forward(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch frames size size"]:
+        columns, rows = (axis(latent, self.features) for axis in self.axes)
+        return torch.einsum("...ifk,...jfk->...fij", rows, columns) + self.bias
 
 
 class Axis(nn.Module):
@@ -49,7 +45,6 @@ class Axis(nn.Module):
         self.out = nn.Linear(config.hidden, config.frames * config.rank)
         self.shape = (config.frames, config.rank)
 
-    def forward(self, latent, features, which: slice):
+    def forward(self, latent, features):
         hidden = torch.relu(self.from_latent(latent)[..., None, :] + self.from_coordinate(features))
-        weight, bias = (part.unflatten(0, self.shape)[which] for part in (self.out.weight, self.out.bias))
-        return F.linear(hidden, weight.flatten(0, 1), bias.flatten()).unflatten(-1, bias.shape)
+        return self.out(hidden).unflatten(-1, self.shape)

@@ -1,11 +1,10 @@
-"""What is learned from: frames against frames, latents against latents, and how far a dream is from its target."""
+"""What is learned from: frames against frames, latents against latents, and places against targets."""
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-FLOOR = 0.1  # pixel values up to here count as background where a position is read
 SHARPNESS = 0.2  # px, where the distance turns from a square into a line
 EMPTY = 1e-6
 
@@ -46,16 +45,9 @@ def expectation_loss(
     return ((imagined - encoded).square().mean((0, 2)) * weights).sum() / weights.sum()
 
 
-def target_distance(
-    frames: Float[Tensor, "*batch size size"], target: Float[Tensor, "*#batch size size"]
-) -> Float[Tensor, " *batch"]:
-    """How far what is seen in `frames` is from what is drawn in `target`, px, for shapes of any kind.
-
-    Per axis the 1-D Wasserstein distance of the mass above the background; for two blocks that is |dx| and |dy|,
-    overlapping or not.
-    """
-    across, along = transport(torch.relu(frames - FLOOR), torch.relu(target - FLOOR))
-    return (across.square() + along.square() + SHARPNESS**2).sqrt()
+def target_distance(place: Float[Tensor, "*batch 2"], target: Float[Tensor, "*#batch 2"]) -> Float[Tensor, " *batch"]:
+    """How far a place is from a target, px: a square where it is near, so that the pull ends there."""
+    return ((place - target).square().sum(-1) + SHARPNESS**2).sqrt()
 
 
 def transport(

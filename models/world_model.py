@@ -36,14 +36,7 @@ class WorldModel(nn.Module):
 
     def decode(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch frames size size"]:
         """Logits of the frames."""
-        return self.decoder(self._unstandardised(latent))
-
-    def decode_last(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch size size"]:
-        """Logits of the last frame of each timestep alone."""
-        return self.decoder(self._unstandardised(latent), slice(-1, None)).squeeze(-3)
-
-    def _unstandardised(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch latent"]:
-        return latent * self.latent_scale + self.latent_mean
+        return self.decoder(latent * self.latent_scale + self.latent_mean)
 
     def filter(self, latents: Float[Tensor, "batch time latent"], forces: Float[Tensor, "batch time 2"]) -> DreamState:
         """The state after the last `config.memory` observations, whose latents are given, each with its force.

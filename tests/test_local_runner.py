@@ -249,8 +249,8 @@ def test_a_world_model_that_is_too_poor_stops_the_run_in_a_sentence(tmp_path, ca
 def test_a_loss_that_turns_nan_stops_names_the_step_and_keeps_the_last_good_weights(tmp_path, capsys, monkeypatch):
     losses, distance = itertools.count(), models.train_policy.target_distance
 
-    def poisoned(frames, targets):
-        return distance(frames, targets) * (float("nan") if next(losses) == 2 else 1)
+    def poisoned(places, targets):
+        return distance(places, targets) * (float("nan") if next(losses) == 2 else 1)
 
     monkeypatch.setattr(models.train_policy, "target_distance", poisoned)
     assert main(command(tmp_path, "nan", policy_training__steps=9)) == 1
@@ -267,7 +267,7 @@ def test_a_loss_that_turns_nan_stops_names_the_step_and_keeps_the_last_good_weig
 
 
 def test_a_mistake_of_ours_keeps_its_traceback(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(models.train_policy, "target_distance", lambda frames, targets: frames @ targets.sum())
+    monkeypatch.setattr(models.train_policy, "target_distance", lambda places, targets: places @ targets.sum())
     assert main(command(tmp_path, "bug")) == 1
     said = capsys.readouterr().err
     assert "Traceback" in said

@@ -70,9 +70,9 @@ class Steps:
     def from_now_on(self, factor=lambda step: 1):
         self.done, self.factor = 0, factor
 
-    def distance(self, frames, targets):
+    def distance(self, places, targets):
         self.done += 1
-        return self.factor(self.done) * target_distance(frames, targets)
+        return self.factor(self.done) * target_distance(places, targets)
 
 
 @pytest.fixture

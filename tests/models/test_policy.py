@@ -10,6 +10,7 @@ import torch
 
 from models.config import PolicyConfig, PolicyTraining
 from models.dataset import Dataset
+from models.inner_eye import InnerEye, centre_of_mass
 from models.losses import target_distance
 from models.policy import Policy, encode_target
 from models.train_policy import policy_phase, shifted, train_policy
@@ -93,9 +94,9 @@ def test_what_a_policy_brings_about_in_a_dream_of_whole_pixels_is_filtered_in_bl
 def test_the_distance_at_the_end_of_a_dream_has_a_gradient_to_the_first_force(learned, dataset):
     model, forces = learned.model, dataset.forces[:32, :6].clone().requires_grad_()
     observed = dataset.observations(torch.arange(32), torch.zeros(32, dtype=torch.int64))
-    imagined, _ = model.dream(model.filter(model.encode(observed)[:, None], torch.zeros(32, 1, 2)), forces)
-    frames = torch.sigmoid(model.decode(imagined[:, -1]))[:, -1]
-    target_distance(frames, observed[:, -1].flip(0)).sum().backward()
+    eye, latents = InnerEye(model, observed), model.encode(observed)
+    imagined, _ = model.dream(model.filter(latents[:, None], torch.zeros(32, 1, 2)), forces)
+    target_distance(eye(imagined[:, -1]), eye(latents.flip(0))).sum().backward()
     assert (forces.grad[:, 0].norm(dim=-1) > 1e-3).double().mean() > 0.9
 
 
@@ -131,13 +132,14 @@ def test_targets_are_the_last_frames_of_observations_moved_by_up_to_two_pixels(l
     phase.begin()
     aimed = []
 
-    def distance(frames, target):
+    def distance(place, target):
         aimed.append(target[:, 0])
-        return target_distance(frames, target)
+        return target_distance(place, target)
 
     monkeypatch.setattr("models.train_policy.target_distance", distance)
     batch = phase.draw(0)
     phase.loss(batch)
     episodes, timesteps, shifts = batch.rows[:3]
     assert set(shifts.flatten().tolist()) == {-2, -1, 0, 1, 2}
-    assert torch.equal(aimed[0], shifted(dataset.observations(episodes, timesteps)[:, -1], shifts, 2))
+    targets = shifted(dataset.observations(episodes, timesteps)[:, -1], shifts, 2)
+    assert (aimed[0] - centre_of_mass(targets)).norm(dim=-1).max() < 0.1

@@ -86,11 +86,6 @@ def test_frames_of_any_size_and_number_are_encoded_and_decoded(size, frames):
     assert model.decode(model.encode(observation)).shape == observation.shape
 
 
-def test_the_last_frame_of_a_timestep_is_decoded_alone_as_with_the_others(model):
-    latents = torch.randn(2, 3, 8)
-    torch.testing.assert_close(model.decode_last(latents), model.decode(latents)[..., -1, :, :])
-
-
 def test_latents_are_linear_in_where_the_block_is_whatever_the_encoder_has_learned():
     torch.manual_seed(0)
     world, model = World(), WorldModel(WorldModelConfig())

@@ -18,13 +18,14 @@ from viewer.diagrams.drawing import (
 from viewer.diagrams.traced import Traced
 
 WIDTH, HEIGHT = 1080, 772
-TARGET, POLICY, CORE, DECODER, FRAMES, LOSS = 126, 196, 292, 372, 442, 516  # heights of what is in the dream
+TARGET, POLICY, CORE, EYE, FRAMES, LOSS = 126, 196, 292, 372, 442, 516  # heights of what is in the dream
 COLUMNS = (420.0, 580.0, 740.0, 964.0)  # of the first timesteps and of the last
 DESCRIPTION = (
     "Above, a dream unrolled in time. Some observations are encoded and filtered into a state. At each timestep the "
     "policy gets the state, the latent of the target and its previous force, and puts out a force; the frozen world "
-    "model imagines the next state, of which the last frame is decoded. The loss is its distance to the target; the "
-    "gradient flows back through the decoder and the core into the policy alone. Below, the policy's network."
+    "model imagines the next state, and the inner eye, a linear map, tells where the block would be seen. The loss is "
+    "its distance to the target; the gradient flows back through eye and core into the policy alone. Below, the "
+    "policy's network."
 )
 
 
@@ -76,7 +77,7 @@ def _timesteps(traced: Traced) -> list[str]:
         parts += [
             *_box(x, POLICY, 80, "policy", "force"),
             *_box(x, CORE, 96, "imagine", "op"),
-            *_box(x, DECODER, 88, "decode", "op"),
+            *_box(x, EYE, 88, "inner eye", "op"),
             *_frame(x, FRAMES, i),
             text(x + 8, (POLICY + CORE) / 2 + 4, f"force {force}", "s left"),
             text(x + 34, FRAMES + 4, f"t = {number}", "s left"),
@@ -103,8 +104,8 @@ def _lines(i: int) -> list[str]:
         arrow((before, CORE), (x - 52, CORE), colour="state"),
         arrow((x - 74, CORE), (x - 74, POLICY), (x - 42, POLICY), colour="state"),
         arrow((x, POLICY + 20), (x, CORE - 22), colour="force"),
-        arrow((x, CORE + 20), (x, DECODER - 22), colour="state"),
-        arrow((x, DECODER + 20), (x, FRAMES - 28), colour="image"),
+        arrow((x, CORE + 20), (x, EYE - 22), colour="state"),
+        arrow((x, EYE + 20), (x, FRAMES - 28), colour="image"),
         arrow((x, FRAMES + 26), (x, LOSS - 20)),
     ]
     return [*lines, arrow((COLUMNS[i - 1] + 42, POLICY - 8), (x - 42, POLICY - 8), colour="force")] if i else lines
@@ -114,8 +115,8 @@ def _gradient(i: int) -> list[str]:
     """What flows back at a timestep, beside what it flows through, and from it into the one before."""
     x = COLUMNS[i] - 34
     places = [
-        ((x, LOSS - 18), (x, DECODER + 22)),
-        ((x, DECODER - 20), (x, CORE + 22)),
+        ((x, LOSS - 18), (x, EYE + 22)),
+        ((x, EYE - 20), (x, CORE + 22)),
         ((x, CORE - 20), (x, POLICY + 22)),
     ]
     if i:

@@ -9,17 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.decoder import EMPTY_LOGIT
-from models.losses import target_distance
 from sim_core.raster import render
 from sim_core.world import World
-from viewer.learning.parts import centroid_distance, pixel_entropy
+from viewer.learning.parts import centroid_distance, pixel_entropy, transport_distance
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 LOSSES: dict[str, Loss] = {
     "pixel cross-entropy": pixel_entropy,
     "plain centroids": centroid_distance,
-    "transport distance, in use": target_distance,
+    "transport distance": transport_distance,
 }
 TARGET = (8.0, 16.0)  # px
 DISPLACEMENTS = np.linspace(-5, 20, 501)  # px along x

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from models.config import WorldModelConfig
 from models.core import DreamState
-from models.losses import FLOOR, SHARPNESS
+from models.inner_eye import centre_of_mass
+from models.losses import SHARPNESS, target_distance, transport
 from models.world_model import WorldModel
 from sim_core import episodes
 
+FLOOR = 0.1  # pixel values up to here count as background where a position is read
 _forces = episodes._forces  # ours, while another stands in for it
 
 
@@ -117,6 +119,16 @@ def squared_error(
     return (imagined - encoded).square().mean()
 
 
+class DecodingEye:
+    """In place of `models.inner_eye.InnerEye`: the last frame itself, as the decoder shows it."""
+
+    def __init__(self, model: WorldModel, observations: Tensor):
+        self.model = model
+
+    def __call__(self, latents: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch size size"]:
+        return torch.sigmoid(self.model.decode(latents)[..., -1, :, :])
+
+
 def pixel_entropy(
     frames: Float[Tensor, "*batch size size"], target: Float[Tensor, "*#batch size size"]
 ) -> Float[Tensor, " *batch"]:
@@ -127,18 +139,17 @@ def pixel_entropy(
 def centroid_distance(
     frames: Float[Tensor, "*batch size size"], target: Float[Tensor, "*#batch size size"]
 ) -> Float[Tensor, " *batch"]:
-    """In place of `models.losses.target_distance`: from centroid to centroid of all mass, background and all, px."""
-    return ((_centroid(frames) - _centroid(target)).square().sum(-1) + SHARPNESS**2).sqrt()
+    """The same from frames: from centroid to centroid of all mass, background and all, px."""
+    return target_distance(centre_of_mass(frames), centre_of_mass(target))
 
 
-def visible_centroid_distance(
+def transport_distance(
     frames: Float[Tensor, "*batch size size"], target: Float[Tensor, "*#batch size size"]
 ) -> Float[Tensor, " *batch"]:
-    """The same of the mass above the background."""
-    return centroid_distance(torch.relu(frames - FLOOR), torch.relu(target - FLOOR))
+    """How far what is seen in `frames` is from what is drawn in `target`, px, for shapes of any kind.
 
-
-def _centroid(images: Float[Tensor, "*batch size size"]) -> Float[Tensor, "*batch 2"]:
-    pixels = torch.arange(images.shape[-1]) + 0.5
-    columns, rows = images.sum(-2), images.sum(-1)
-    return torch.stack([columns @ pixels, rows @ pixels], -1) / (rows.sum(-1)[..., None] + 1e-6)
+    Per axis the 1-D Wasserstein distance of the mass above the background; for two blocks that is |dx| and |dy|,
+    overlapping or not.
+    """
+    across, along = transport(torch.relu(frames - FLOOR), torch.relu(target - FLOOR))
+    return (across.square() + along.square() + SHARPNESS**2).sqrt()

@@ -57,6 +57,7 @@ def _policy(name: str, group: str, label: str, **differences: Any) -> Variant:
 BASELINE = _model("baseline", "Baseline", "as it is")
 POLICY_BASELINE = _policy("", "Baseline", "as it is")
 
+_DECODED = {"models.train_policy.InnerEye": parts.DecodingEye}
 _LOSS = "models.train_policy.target_distance"
 _LEVEL = "models.train_world_model.LEVEL"
 _FORCES = {"sim_core.episodes._forces": parts.independent_forces}
@@ -106,13 +107,9 @@ VARIANTS = (
     ),
     _model("double", "Length", "twice as many steps of the dynamics", scaled={"dynamics_steps": 2}),
     POLICY_BASELINE,
-    _policy("pixels", "Loss", "cross-entropy of the pixels", parts={_LOSS: parts.pixel_entropy}),
-    _policy("centroid", "Loss", "distance of the centroids of all mass", parts={_LOSS: parts.centroid_distance}),
+    _policy("pixels", "Loss", "cross-entropy of decoded pixels", parts={**_DECODED, _LOSS: parts.pixel_entropy}),
     _policy(
-        "visible-centroid",
-        "Loss",
-        "distance of the centroids of the mass above 0.1",
-        parts={_LOSS: parts.visible_centroid_distance},
+        "transport", "Loss", "transport distance of decoded frames", parts={**_DECODED, _LOSS: parts.transport_distance}
     ),
     _policy("horizon-1", "Horizon", "1 timestep", training={"horizon": 1}),
     _policy("horizon-3", "Horizon", "3 timesteps", training={"horizon": 3}),

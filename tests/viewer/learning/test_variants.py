@@ -5,12 +5,11 @@ import pytest
 import torch
 
 from models.config import PolicyTraining, WorldModelConfig, WorldModelTraining
-from models.losses import target_distance
 from models.world_model import WorldModel
 from sim_core.episodes import random_episodes
 from sim_core.raster import render
 from sim_core.world import World
-from viewer.learning.parts import centroid_distance, pixel_entropy, replaced, visible_centroid_distance
+from viewer.learning.parts import centroid_distance, pixel_entropy, replaced, transport_distance
 from viewer.learning.trainings import all_jobs
 from viewer.learning.variants import BASELINE, BY_NAME, POLICY_BASELINE, SEEDS, TINY, VARIANTS, WORLD_MODEL
 
@@ -63,19 +62,19 @@ def test_both_baselines_come_first_and_nothing_is_trained_twice():
     assert len(set(jobs)) == len(jobs) == len(VARIANTS) * len(SEEDS)
 
 
-@pytest.mark.parametrize("loss", [centroid_distance, visible_centroid_distance])
-def test_centroids_give_the_distance_of_two_blocks(loss):
+@pytest.mark.parametrize("loss", [centroid_distance, transport_distance])
+def test_distances_of_frames_are_those_of_two_blocks(loss):
     one, other = (torch.from_numpy(render(np.array(place), World())) for place in ((8.5, 9.0), (11.5, 13.0)))
     assert loss(one, other).item() == pytest.approx(5, abs=0.02)
 
 
-def test_a_ring_and_a_block_in_its_middle_are_the_same_to_centroids_and_not_to_the_loss_in_use():
+def test_a_ring_and_a_block_in_its_middle_are_the_same_to_centroids_and_not_to_transport():
     block = torch.from_numpy(render(np.array((16.0, 16.0)), World()))
     ring = torch.zeros(32, 32)
     ring[11:21, 11:21] = 1
     ring[12:20, 12:20] = 0
     assert centroid_distance(block, ring).item() == pytest.approx(0.2, abs=1e-3)
-    assert target_distance(block, ring).item() > 1
+    assert transport_distance(block, ring).item() > 1
 
 
 def test_the_cross_entropy_is_least_where_frames_are_alike():

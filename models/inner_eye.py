@@ -1,0 +1,38 @@
+"""Where what is dreamed would be seen: a linear map from latents to the centroid of the last frame.
+
+The encoder reads frames as expected coordinates, so that their centroids are in its latents, and to a hundredth of a
+pixel nothing but a linear map is needed to tell. So who steers by a dream need not decode it.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.world_model import WorldModel
+
+DOUBT = 3e-3  # what each number of a dreamed latent is taken to be off by: of what varies less nothing is read
+SMALL = 1e-6
+
+
+class InnerEye:
+    """Fitted to what a world model makes of some observations; they may show anything of one mass."""
+
+    @torch.no_grad()
+    def __init__(self, model: WorldModel, observations: Float[Tensor, "batch frames size size"]):
+        latents = model.encode(observations)
+        x, y = (each.double().cpu() for each in (latents, centre_of_mass(observations[:, -1])))
+        mean = x.mean(0)
+        covariance = (x - mean).T @ (x - mean) / len(x) + DOUBT**2 * torch.eye(x.shape[1], dtype=x.dtype)
+        weight = torch.linalg.solve(covariance, (x - mean).T @ y / len(x))
+        self.weight, self.bias = (part.to(latents) for part in (weight, y.mean(0) - mean @ weight))
+
+    def __call__(self, latents: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch 2"]:
+        """Column and row (px) of the centroid."""
+        return latents @ self.weight + self.bias
+
+
+def centre_of_mass(frames: Float[Tensor, "*batch size size"]) -> Float[Tensor, "*batch 2"]:
+    """Column and row (px) of the centroid of all mass."""
+    pixels = torch.arange(frames.shape[-1], device=frames.device) + 0.5
+    columns, rows = frames.sum(-2), frames.sum(-1)
+    return torch.stack([columns @ pixels, rows @ pixels], -1) / (rows.sum(-1)[..., None] + SMALL)
