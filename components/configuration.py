@@ -32,7 +32,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "laptop": {
         "world_model_training.autoencoder_steps": 2500,
-        "world_model_training.dynamics_steps": 4500,
+        "world_model_training.dynamics_steps": 4400,
         "world_model_training.dynamics_batch": 512,
         "world_model_training.dynamics_rate": 0.014,
         "policy_training.steps": 1100,
@@ -45,6 +45,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "world_model.state": 128,
         "world_model.lstm": 128,
         "world_model.mlp": 256,
+        "world_model.depth": 1,  # as the weights in pretrained/, from which its runs can begin
         "world_model_training.autoencoder_steps": 10000,
         "world_model_training.autoencoder_batch": 1024,
         "world_model_training.autoencoder_rate": 0.03,

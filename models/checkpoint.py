@@ -18,6 +18,7 @@ from models.world_model import WorldModel
 from sim_core.world import World
 
 FORMAT = 1  # rises when the files change their meaning; a newer one is refused
+UNTOLD = {"world_model": {"depth": 1}}  # what files do not tell that are older than the setting
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -127,7 +128,7 @@ def described(folder: Path, kind: str, config: type) -> Any:
         raise ValueError(f"{path} does not describe a {name}: {error}") from error
     _check_format(path, description)
     try:
-        return config(**description[kind])
+        return config(**UNTOLD.get(kind, {}) | description[kind])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} does not describe a {name}: {error}") from error
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-MOST_REFINEMENTS = 64  # each is a module, which takes memory before a file's weights are looked at
+MOST_LAYERS = 64  # each is a module, which takes memory before a file's weights are looked at
 
 
 def require_at_least(config, least: int, *names: str) -> None:
@@ -48,14 +48,16 @@ class WorldModelConfig:
     state: int = 64  # numbers on the residual path of the recurrent state
     lstm: int = 64  # cells of the LSTM
     mlp: int = 128  # width of the residual branch
+    depth: int = 2  # hidden layers of the residual branch
     memory: int = 4  # observations that a state is filtered from at most: in training, dreams and control alike
     refinements: int = 0  # passes over all of them at once that correct a state of as many: what whole pixels need
 
     def __post_init__(self):
         require_at_least(self, 1, *(field.name for field in fields(self) if field.name != "refinements"))
         require_at_least(self, 0, "refinements")
-        if self.refinements > MOST_REFINEMENTS:
-            raise ValueError(f"refinements must be at most {MOST_REFINEMENTS}, got {self.refinements}")
+        for name in ("depth", "refinements"):
+            if getattr(self, name) > MOST_LAYERS:
+                raise ValueError(f"{name} must be at most {MOST_LAYERS}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The recurrent core of the world model: what it remembers, and how a timestep changes that."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -22,16 +23,19 @@ class Branch(nn.Module):
     """An LSTM cell and, from its input and output, a linear map plus a small MLP.
 
     Dreams of a plain LSTM are half as far off again (docs/learning.md): folding a path at a wall is piecewise linear,
-    which a ReLU branch can be exactly and gates cannot.
+    which a ReLU branch can be exactly and gates cannot. Its pieces are in which of the frames a wall is met, and at
+    their borders the motion jumps: with several hidden layers it learns that far sooner than with one.
     """
 
     def __init__(self, inputs: int, config: WorldModelConfig):
         super().__init__()
         self.lstm = nn.LSTMCell(inputs, config.lstm)
         self.linear = nn.Linear(inputs + config.lstm, config.state)
+        widths = [inputs + config.lstm, *[config.mlp] * config.depth]
+        hidden = [part for pair in pairwise(widths) for part in (nn.Linear(*pair), nn.ReLU())]
         out = nn.Linear(config.mlp, config.state)
         nn.init.zeros_(out.weight)
-        self.mlp = nn.Sequential(nn.Linear(inputs + config.lstm, config.mlp), nn.ReLU(), out)
+        self.mlp = nn.Sequential(*hidden, out)
 
     def forward(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         hidden, cell = self.lstm(inputs, (hidden, cell))

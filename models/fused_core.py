@@ -13,7 +13,8 @@ is lost in a timestep is lost for all that come.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, cast
+from itertools import chain
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -56,7 +57,7 @@ class FusedBranch:
 
     def __init__(self, branch: Branch, *, residual: bool):
         lstm, linear = branch.lstm, branch.linear
-        first, last = cast(tuple[nn.Linear, nn.Linear], (branch.mlp[0], branch.mlp[-1]))
+        first, *middle, last = [layer for layer in branch.mlp if isinstance(layer, nn.Linear)]
         through = linear.weight
         if residual:
             through = through + torch.eye(*through.shape, device=through.device)
@@ -66,11 +67,13 @@ class FusedBranch:
             torch.cat([through, first.weight]),
             torch.cat([linear.bias + last.bias, first.bias]),
             last.weight,
+            *(weight for layer in middle for weight in (layer.weight, layer.bias)),
         )
-        self.gates, self.gates_bias, self.out, self.out_bias, self.last = (weight.detach() for weight in joined)
+        self.gates, self.gates_bias, self.out, self.out_bias, self.last, *others = (one.detach() for one in joined)
+        self.middle = list(zip(others[::2], others[1::2], strict=True))
         self.gates_biases = torch.empty(0)  # the same for each of the batch
         self.state = len(through)
-        self.kept: list[tuple[Tensor, ...]] = []  # of each timestep what the gradients of the weights are made of
+        self.kept: list[Kept] = []
         self.learner = _Weights.apply(self.kept, *joined)
 
     def __call__(self, state: DreamState, *inputs: Float[Tensor, "batch _"]) -> DreamState:
@@ -79,22 +82,36 @@ class FusedBranch:
         return DreamState(*_Timestep.apply(self, self.learner, state.hidden, state.cell, *inputs))
 
 
+class Kept(NamedTuple):
+    """What a timestep has for the gradients of the weights: what layers read, and gradients of what they put out."""
+
+    read: Float[Tensor, "batch inputs+lstm"]
+    gates: Float[Tensor, "batch 4*lstm"]
+    features: Float[Tensor, "batch inputs+lstm"]
+    outputs: Float[Tensor, "batch state+mlp"]
+    hidden: list[Float[Tensor, "batch mlp"]]  # of each layer, from the first
+    middle: list[Float[Tensor, "batch mlp"]]  # of each but the first
+
+
 class _Weights(torch.autograd.Function):
     """Stands for the weights in each timestep, and gets its turn in the backward pass after the last of them."""
 
     @staticmethod
-    def forward(ctx: Any, kept: list[tuple[Tensor, ...]], *weights: Tensor) -> Tensor:
+    def forward(ctx: Any, kept: list[Kept], *weights: Tensor) -> Tensor:
         ctx.kept = kept
         ctx.set_materialize_grads(False)
         return weights[0].new_zeros(())
 
     @staticmethod
     def backward(ctx: Any, _: None) -> tuple[Tensor | None, ...]:
-        read, gates, features, outputs, first = (torch.cat(parts) for parts in zip(*ctx.kept, strict=True))
-        state = outputs.shape[1] - first.shape[1]
+        *single, of_hidden, of_middle = zip(*ctx.kept, strict=True)
+        read, gates, features, outputs = (torch.cat(parts) for parts in single)
+        hidden, middle = ([torch.cat(parts) for parts in zip(*each, strict=True)] for each in (of_hidden, of_middle))
+        state = outputs.shape[1] - hidden[0].shape[1]
         with rounded_products():
-            to_weights = gates.T @ read, outputs.T @ features, outputs[:, :state].T @ first
-        return None, to_weights[0], gates.sum(0), to_weights[1], outputs.sum(0), to_weights[2]
+            to_weights = gates.T @ read, outputs.T @ features, outputs[:, :state].T @ hidden[-1]
+            to_middle = [(to.T @ given, to.sum(0)) for to, given in zip(middle, hidden[:-1], strict=True)]
+        return None, to_weights[0], gates.sum(0), to_weights[1], outputs.sum(0), to_weights[2], *chain(*to_middle)
 
 
 class _Timestep(torch.autograd.Function):
@@ -107,25 +124,32 @@ class _Timestep(torch.autograd.Function):
         hidden, after, gates = lstm_cell(read @ branch.gates.T, branch.gates_biases, cell)
         features = torch.cat([*inputs, hidden], 1)
         both = torch.addmm(branch.out_bias, features, branch.out.T)
-        first = torch.relu(both[:, branch.state :])
+        layers = [torch.relu(both[:, branch.state :])]
+        for weight, bias in branch.middle:
+            layers.append(torch.relu(torch.addmm(bias, layers[-1], weight.T)))
         ctx.branch, ctx.widths = branch, [part.shape[1] for part in inputs]
-        ctx.save_for_backward(read, cell, after, gates, features, first)
+        ctx.save_for_backward(read, cell, after, gates, features, *layers)
         ctx.set_materialize_grads(False)
-        return torch.addmm(both[:, : branch.state], first, branch.last.T), hidden, after
+        return torch.addmm(both[:, : branch.state], layers[-1], branch.last.T), hidden, after
 
     @staticmethod
     def backward(ctx: Any, path: Tensor, hidden: Tensor | None, cell: Tensor | None) -> Any:
         branch = ctx.branch
-        read, before, after, gates, features, first = ctx.saved_tensors
+        read, before, after, gates, features, *layers = ctx.saved_tensors
         widths = [*ctx.widths, before.shape[1]]
+        middle: list[Tensor] = []
         with rounded_products():
-            outputs = torch.cat([path, torch.ops.aten.threshold_backward(path @ branch.last, first, 0)], 1)
+            to_layer = path @ branch.last
+            for (weight, _), layer in zip(reversed(branch.middle), reversed(layers), strict=False):
+                middle.insert(0, torch.ops.aten.threshold_backward(to_layer, layer, 0))
+                to_layer = middle[0] @ weight
+            outputs = torch.cat([path, torch.ops.aten.threshold_backward(to_layer, layers[0], 0)], 1)
             *to_inputs, to_hidden = (outputs @ branch.out).split(widths, 1)
             hidden = to_hidden.contiguous() if hidden is None else hidden + to_hidden
             gates, cell = lstm_cell_gradient(hidden, cell, before, after, gates)
             *through, hidden = (gates @ branch.gates).split(widths, 1)
         if ctx.needs_input_grad[1]:
-            branch.kept.append((read, gates, features, outputs, first))
+            branch.kept.append(Kept(read, gates, features, outputs, layers, middle))
         needed = ctx.needs_input_grad[4:]
         inputs = (a + b if need else None for a, b, need in zip(to_inputs, through, needed, strict=True))
         return None, None, hidden, cell, *inputs

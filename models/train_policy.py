@@ -135,7 +135,6 @@ def shifted(
     What leaves the image is lost.
     """
     batch, size, _ = images.shape
-    padded = F.pad(images, [reach] * 4)
-    number, pixels = (torch.arange(n, device=images.device) for n in (batch, size))
-    rows, columns = (pixels + reach - offset[:, None] for offset in offsets.unbind(1))
-    return padded[number[:, None, None], rows[:, :, None], columns[:, None, :]]
+    windows = F.pad(images, [reach] * 4).unfold(1, size, 1).unfold(2, size, 1)
+    rows, columns = (reach - offset for offset in offsets.unbind(1))
+    return windows[torch.arange(batch, device=images.device), rows, columns]

@@ -126,6 +126,7 @@ def test_what_whole_pixels_change_in_a_preset_is_overridden_like_the_rest():
             {"world_model.refinements": 2, "world_model_training.dynamics_batch": 33},
             "world_model_training.dynamics_batch must be even for world_model.refinements, .*, got 33",
         ),
+        ("smoke", 0, {"world_model.depth": 65}, "world_model.depth must be at most 64, got 65"),
         ("smoke", 0, {"world_model.refinements": 65}, "world_model.refinements must be at most 64, got 65"),
         ("smoke", 0, {"world_model_training.horizons": [1, 2]}, "world_model_training.horizons must be three"),
         ("smoke", 0, {"world_model_training.horizons": 3}, "horizons must be a list of whole numbers, got 3"),

@@ -8,7 +8,7 @@ import math
 import resource
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -75,7 +75,7 @@ def test_a_world_model_comes_back_as_it_was_and_frozen(model, folder, world):
 
 def test_the_world_that_a_model_dreams_of_comes_back_with_it(folder, world):
     assert load_world(folder) == world
-    edit(folder, world=vars(world) | {"block": 99})
+    edit(folder, world=asdict(world) | {"block": 99})
     assert "does not describe a world: block must be smaller than size" in refused(lambda: load_world(folder))
 
 
@@ -162,6 +162,13 @@ def test_an_empty_folder_no_folder_and_a_file_are_refused(tmp_path):
 def test_a_foreign_description_is_refused(folder, text):
     (folder / DESCRIPTION).write_bytes(text)
     assert str(folder / DESCRIPTION) in refused(lambda: load_world_model(folder))
+
+
+def test_weights_of_before_there_was_a_depth_have_one_hidden_layer(tiny, world, tmp_path):
+    shallow = replace(tiny, depth=1)
+    save_world_model(tmp_path, WorldModel(shallow), world)
+    edit(tmp_path, world_model={name: value for name, value in vars(shallow).items() if name != "depth"})
+    assert load_world_model(tmp_path).config == shallow
 
 
 def test_a_newer_format_is_refused_by_name(folder, tmp_path):

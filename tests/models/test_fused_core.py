@@ -41,10 +41,10 @@ def stand_in(monkeypatch):
     monkeypatch.setattr("models.fused_core.lstm_cell_gradient", lstm_cell_gradient)
 
 
-@pytest.fixture
-def core():
+@pytest.fixture(params=[1, 3], ids=["one hidden layer", "three"])
+def core(request):
     torch.manual_seed(0)
-    core = Core(WorldModelConfig(latent=6, state=7, lstm=5, mlp=9)).double()
+    core = Core(WorldModelConfig(latent=6, state=7, lstm=5, mlp=9, depth=request.param)).double()
     for weight in core.parameters():  # none of them zero, as some are at first
         weight.data += 0.2 * torch.randn_like(weight)
     return core

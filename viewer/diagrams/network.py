@@ -43,7 +43,7 @@ def network_diagram(traced: Traced) -> str:
                 vector(given[f"{observing}.lstm"], "input", "state"),
                 operation("LSTM cell", f"of {shape(made[f'{observing}.lstm'])}", recurrent=True),
                 vector(given[f"{observing}.linear"], "input, output", "state"),
-                operation("linear", f"+ MLP of {shape(made[f'{observing}.mlp.0'])}"),
+                operation("linear", _mlp(traced, observing)),
                 vector(path, "path", "state"),
             ],
         ),
@@ -55,7 +55,7 @@ def network_diagram(traced: Traced) -> str:
                 vector(given[f"{imagining}.lstm"], "input", "state"),
                 operation("LSTM cell", f"of {shape(made[f'{imagining}.lstm'])}", recurrent=True),
                 vector(given[f"{imagining}.linear"], "input, output", "state"),
-                operation("path + linear", f"+ MLP of {shape(made[f'{imagining}.mlp.0'])}"),
+                operation("path + linear", _mlp(traced, imagining)),
                 vector(made[imagining], "path", "state"),
                 operation("linear"),
                 vector(made[f"{core}.read"], "latent", "latent"),
@@ -83,3 +83,10 @@ def network_diagram(traced: Traced) -> str:
         parts.append(row(2 * MARGIN, WIDTH - 2 * MARGIN, top + 92, items))
         top += ROW + GAP
     return figure(WIDTH, int(top - GAP + MARGIN), "The world model", DESCRIPTION, parts)
+
+
+def _mlp(traced: Traced, branch: str) -> str:
+    """How many hidden layers of how many units the residual branch has."""
+    first = f"{branch}.mlp.0"
+    depth = sum(name.startswith(f"{branch}.mlp.") and name in traced.outputs for name in traced.parameters) // 2
+    return f"+ MLP, {depth} × {shape(traced.outputs[first])}"

@@ -97,6 +97,7 @@ VARIANTS = (
         "a plain convolutional encoder, without expected coordinates",
         parts={"models.world_model.Encoder": parts.PlainEncoder},
     ),
+    _model("shallow", "Network", "one hidden layer in the residual branch", network={"depth": 1}),
     _model("natural", "Latents", "as the encoder gives them, not levelled", parts={_LEVEL: 1.0}),
     _model("whitened", "Latents", "levelled until all of them vary alike", parts={_LEVEL: 0.0}),
     _model(
