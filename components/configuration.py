@@ -35,9 +35,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "world_model_training.dynamics_steps": 4400,
         "world_model_training.dynamics_batch": 512,
         "world_model_training.dynamics_rate": 0.014,
-        "policy_training.steps": 1100,
-        "policy_training.batch": 256,
-        "policy_training.rate": 0.01,
+        "policy_training.steps": 2500,
     },
     "gpu": {
         "data.episodes": 32768,
