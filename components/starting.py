@@ -41,6 +41,8 @@ def write_start(start: dict[str, Any], output: str, world_model: str, policy: st
                 else:
                     said += ", the policy from nothing: its architecture is another"
                 break
+            if origin.startswith(Lineage(start["champion"], output).uri):
+                said = f"nothing: the networks of {origin} are others"
         for path, source in ((world_model, model), (policy, pilot)):
             with storage.writing(path) as folder:
                 if source:

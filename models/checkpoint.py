@@ -18,7 +18,8 @@ from models.world_model import WorldModel
 from sim_core.world import World
 
 FORMAT = 1  # rises when the files change their meaning; a newer one is refused
-UNTOLD = {"world_model": {"depth": 1}}  # what files do not tell that are older than the setting
+# What files mean that are older than a setting: what there was then, and not what is its default today.
+UNTOLD = {"world_model": {"depth": 1}}
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 Module = TypeVar("Module", bound=nn.Module)
 

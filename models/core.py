@@ -23,8 +23,8 @@ class Branch(nn.Module):
     """An LSTM cell and, from its input and output, a linear map plus a small MLP.
 
     Dreams of a plain LSTM are half as far off again (docs/learning.md): folding a path at a wall is piecewise linear,
-    which a ReLU branch can be exactly and gates cannot. Its pieces are in which of the frames a wall is met, and at
-    their borders the motion jumps: with several hidden layers it learns that far sooner than with one.
+    which a ReLU branch can be exactly and gates cannot. It has a piece for each frame in which a wall may be met, and
+    at the borders the motion jumps: with two hidden layers the branch learns that far sooner than with one.
     """
 
     def __init__(self, inputs: int, config: WorldModelConfig):

@@ -1,7 +1,8 @@
 """Where what is dreamed would be seen: a linear map from latents to the centroid of the last frame.
 
-The encoder reads frames as expected coordinates, so that their centroids are in its latents, and to a hundredth of a
-pixel nothing but a linear map is needed to tell. So who steers by a dream need not decode it.
+The encoder reads frames as expected coordinates, so that their centroids are in its latents. With as many maps and
+numbers as tell the frames of a timestep apart, nothing but a linear map is needed to read the last one's to a hundredth
+of a pixel. So whoever scores a dream by where the block is need not decode it.
 """
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from models.world_model import WorldModel
 
 DOUBT = 3e-3  # what each number of a dreamed latent is taken to be off by: of what varies less nothing is read
-SMALL = 1e-6
+SMALL = 1e-6  # mass that an empty frame counts as
 
 
 class InnerEye:
@@ -32,7 +33,10 @@ class InnerEye:
 
 
 def centre_of_mass(frames: Float[Tensor, "*batch size size"]) -> Float[Tensor, "*batch 2"]:
-    """Column and row (px) of the centroid of all mass."""
+    """Column and row (px) of the centroid of all mass, of which latents tell.
+
+    `models.eye.centroid`, by which dreams are judged, cuts what is faint: that is no linear map.
+    """
     pixels = torch.arange(frames.shape[-1], device=frames.device) + 0.5
     columns, rows = frames.sum(-2), frames.sum(-1)
     return torch.stack([columns @ pixels, rows @ pixels], -1) / (rows.sum(-1)[..., None] + SMALL)

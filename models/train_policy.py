@@ -3,6 +3,7 @@
 import copy
 from dataclasses import asdict
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -66,15 +67,16 @@ def policy_phase(policy: Policy, training: PolicyTraining, world_model: WorldMod
     """Dreams from random observations to random targets, scored by how far they are from the target all along.
 
     Of each timestep the last frame is scored, by where its latent says that it would be seen: decoded, a step would
-    cost half as much again, for a policy that is no better. Where a dream starts, the policy has often been at work for
-    some timesteps, without a gradient, and the state is filtered anew from what was dreamed: so it learns to stay, from
-    states such as it is given when it steers, which differ a little from imagined ones. What is imagined of whole
+    cost half as much again, for a policy that is hardly better. Where a dream starts, the policy has often been at work
+    for some timesteps, without a gradient, and the state is filtered anew from what was dreamed: so it learns to stay,
+    from states such as it is given when it steers, which differ a little from imagined ones. What is imagined of whole
     pixels is a mean that no frame looks like, of which a filter makes what it likes: so it is given that in black and
     white. Targets are shifted, as images are in DrQ (https://arxiv.org/abs/2004.13649): blocks that a wall cuts are the
     only ones of another shape that it ever sees.
     """
     memory, whole_pixels = world_model.config.memory, dataset.world.raster == "pixel"
-    eye, latents = InnerEye(world_model, next(dataset.chunks()).flatten(0, 1)), torch.empty(0)
+    some = islice(dataset.chunks(), 4)  # one would do, but a shard may be small
+    eye, latents = InnerEye(world_model, torch.cat([chunk.flatten(0, 1) for chunk in some])), torch.empty(0)
 
     def begin() -> nn.Module:
         nonlocal latents
@@ -135,6 +137,6 @@ def shifted(
     What leaves the image is lost.
     """
     batch, size, _ = images.shape
-    windows = F.pad(images, [reach] * 4).unfold(1, size, 1).unfold(2, size, 1)
+    views = F.pad(images, [reach] * 4).unfold(1, size, 1).unfold(2, size, 1)
     rows, columns = (reach - offset for offset in offsets.unbind(1))
-    return windows[torch.arange(batch, device=images.device), rows, columns]
+    return views[torch.arange(batch, device=images.device), rows, columns]

@@ -289,7 +289,8 @@ def test_another_architecture_begins_from_nothing_and_is_judged_all_the_same(tmp
     root = str(tmp_path / "root")
     promote(root, "first", learned("first", 12))
     wide = resolve("smoke", 0, {**SMALL, "world_model.hidden": 3, "policy.hidden": 2, "evaluation.episodes": 50})
-    assert begun(root, tmp_path, wide)[0] == "nothing"
+    first = storage.join(lineage(root).uri, champion(root))
+    assert begun(root, tmp_path, wide)[0] == f"nothing: the networks of {first} are others"
     other = resolve("smoke", 0, {**SMALL, "policy.hidden": 3, "evaluation.episodes": 50})
     said, paths = begun(root, tmp_path, other)
     assert said.endswith(", the policy from nothing: its architecture is another")

@@ -82,7 +82,7 @@ def test_the_world_that_a_model_dreams_of_comes_back_with_it(folder, world):
 @pytest.mark.parametrize("claim", [10**7, 10**12, 2**62, 10**30])
 def test_a_description_that_claims_a_huge_network_is_refused_without_memory_for_it(folder, tiny, claim):
     limit = resource.getrlimit(resource.RLIMIT_AS)
-    for name in ("hidden", "latent", "mlp", "lstm", "state", "maps", "rank", "refinements"):
+    for name in ("hidden", "latent", "mlp", "lstm", "state", "maps", "rank", "depth", "refinements"):
         edit(folder, world_model=vars(tiny) | {name: claim})
         resource.setrlimit(resource.RLIMIT_AS, (memory_mapped() + 2**30, limit[1]))
         try:

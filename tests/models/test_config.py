@@ -9,7 +9,14 @@ import sys
 
 import pytest
 
-from models.config import CheckConfig, DataConfig, EvaluationConfig, PolicyTraining, WorldModelTraining
+from models.config import (
+    CheckConfig,
+    DataConfig,
+    EvaluationConfig,
+    PolicyTraining,
+    WorldModelConfig,
+    WorldModelTraining,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +26,9 @@ from models.config import CheckConfig, DataConfig, EvaluationConfig, PolicyTrain
         (DataConfig, {"episodes": 1.5}, "episodes must be a whole number of at least 1, got 1.5"),
         (DataConfig, {"endless": "no"}, "endless must be true or false, got 'no'"),
         (DataConfig, {"episodes": 3}, "shards must be at most the number of episodes (3), got 4"),
+        (WorldModelConfig, {"depth": 0}, "depth must be a whole number of at least 1, got 0"),
+        (WorldModelConfig, {"depth": True}, "depth must be a whole number of at least 1, got True"),
+        (WorldModelConfig, {"depth": 65}, "depth must be at most 64, got 65"),
         (WorldModelTraining, {"horizons": (3, 6)}, "horizons must be three numbers of at least 1, got (3, 6)"),
         (WorldModelTraining, {"horizons": (3, 0, 6)}, "horizons must be three numbers of at least 1, got (3, 0, 6)"),
         (WorldModelTraining, {"autoencoder_rate": 0.0}, "autoencoder_rate must be above 0 and at most 1, got 0.0"),

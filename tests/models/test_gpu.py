@@ -44,7 +44,7 @@ def learners(dataset, tiny, learned):
             replace(tiny, refinements=2), TRAINING, dataset, folder, **options
         ),
         "endless world model": lambda folder, **options: train_world_model(
-            replace(tiny, refinements=2),
+            replace(tiny, depth=1, refinements=2),
             TRAINING,
             dataset,
             folder,

@@ -62,6 +62,13 @@ def test_a_gradient_flows_from_the_distance_through_the_dream_to_every_weight_of
     assert all(weight.grad is None for weight in learned.model.parameters())
 
 
+def test_no_frame_is_decoded_to_score_a_dream(learned, policy, dataset, monkeypatch):
+    phase = policy_phase(policy, PolicyTraining(batch=4, horizon=2), learned.model, dataset)
+    phase.begin()
+    monkeypatch.setattr(learned.model, "decode", None)
+    assert phase.loss(phase.draw(0))[0] > 0
+
+
 def test_what_a_policy_brings_about_in_a_dream_of_whole_pixels_is_filtered_in_black_and_white(
     model, policy, write_episodes, tmp_path, monkeypatch
 ):

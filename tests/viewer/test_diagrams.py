@@ -45,11 +45,13 @@ def test_the_figures_in_docs_are_of_the_code_as_it_is(pipeline, tmp_path):
 
 def test_another_network_is_drawn_with_other_shapes(pipeline, tmp_path, monkeypatch):
     before = drawn(pipeline, tmp_path)
-    monkeypatch.setattr(traced, "WorldModelConfig", partial(WorldModelConfig, maps=20, latent=24, state=48, rank=3))
+    monkeypatch.setattr(
+        traced, "WorldModelConfig", partial(WorldModelConfig, maps=20, latent=24, state=48, rank=3, depth=5)
+    )
     monkeypatch.setattr(traced, "PolicyConfig", partial(PolicyConfig, hidden=77))
     after = drawn(pipeline, tmp_path)
-    for shape in ("20 × 36 × 36", "40", "24", "24 + 2 + 48", "2 × 32 × 4 × 3"):
-        numbers = str(sum(map(int, shape.split(" + ")))) if "+" in shape else shape
+    for shape in ("20 × 36 × 36", "40", "24", "24 + 2 + 48", "2 × 32 × 4 × 3", "+ MLP, 5 × 128"):
+        numbers = str(sum(map(int, shape.split(" + ")))) if shape[0].isdigit() and "+" in shape else shape
         assert numbers in texts(after["network.svg"]), shape
         assert numbers not in texts(before["network.svg"]), shape
     assert "77" in texts(after["policy.svg"])

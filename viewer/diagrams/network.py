@@ -88,5 +88,5 @@ def network_diagram(traced: Traced) -> str:
 def _mlp(traced: Traced, branch: str) -> str:
     """How many hidden layers of how many units the residual branch has."""
     first = f"{branch}.mlp.0"
-    depth = sum(name.startswith(f"{branch}.mlp.") and name in traced.outputs for name in traced.parameters) // 2
+    depth = sum(name.startswith(f"{branch}.mlp.") for name in traced.outputs) // 2
     return f"+ MLP, {depth} × {shape(traced.outputs[first])}"

@@ -18,7 +18,7 @@ from viewer.diagrams.drawing import (
 from viewer.diagrams.traced import Traced
 
 WIDTH, HEIGHT = 1080, 772
-TARGET, POLICY, CORE, EYE, FRAMES, LOSS = 126, 196, 292, 372, 442, 516  # heights of what is in the dream
+TARGET, POLICY, CORE, EYE, PLACES, LOSS = 126, 196, 292, 372, 442, 516  # heights of what is in the dream
 COLUMNS = (420.0, 580.0, 740.0, 964.0)  # of the first timesteps and of the last
 DESCRIPTION = (
     "Above, a dream unrolled in time. Some observations are encoded and filtered into a state. At each timestep the "
@@ -78,15 +78,16 @@ def _timesteps(traced: Traced) -> list[str]:
             *_box(x, POLICY, 80, "policy", "force"),
             *_box(x, CORE, 96, "imagine", "op"),
             *_box(x, EYE, 88, "inner eye", "op"),
-            *_frame(x, FRAMES, i),
+            *_place(x, PLACES, i),
             text(x + 8, (POLICY + CORE) / 2 + 4, f"force {force}", "s left"),
-            text(x + 34, FRAMES + 4, f"t = {number}", "s left"),
+            text(x + 34, PLACES - 4, f"t = {number}", "s left"),
+            text(x + 34, PLACES + 12, "place 2", "s left"),
         ]
     gap = (COLUMNS[-2] + COLUMNS[-1]) / 2
-    for y in (POLICY, CORE, FRAMES):
+    for y in (POLICY, CORE, PLACES):
         parts.append(rectangle(gap - 20, y - 20, 40, 40, "gap", 0) + text(gap, y + 5, "…"))
     left, right = COLUMNS[0] - 60, COLUMNS[-1] + 60
-    loss = f"distance to the target, mean over {training.horizon} timesteps and {training.batch} dreams"
+    loss = f"distance to where the target is seen, mean over {training.horizon} timesteps and all dreams"
     return [
         *parts,
         rectangle(left, LOSS - 18, right - left, 38, "loss"),
@@ -105,8 +106,8 @@ def _lines(i: int) -> list[str]:
         arrow((x - 74, CORE), (x - 74, POLICY), (x - 42, POLICY), colour="state"),
         arrow((x, POLICY + 20), (x, CORE - 22), colour="force"),
         arrow((x, CORE + 20), (x, EYE - 22), colour="state"),
-        arrow((x, EYE + 20), (x, FRAMES - 28), colour="image"),
-        arrow((x, FRAMES + 26), (x, LOSS - 20)),
+        arrow((x, EYE + 20), (x, PLACES - 28), colour="state"),
+        arrow((x, PLACES + 26), (x, LOSS - 20)),
     ]
     return [*lines, arrow((COLUMNS[i - 1] + 42, POLICY - 8), (x - 42, POLICY - 8), colour="force")] if i else lines
 
@@ -129,13 +130,13 @@ def _box(x: float, y: float, width: float, word: str, kind: str) -> list[str]:
     return [*(rectangle(x - width / 2, y - 20, width, 40, each) for each in ("gap", kind)), text(x, y + 5, word)]
 
 
-def _frame(x: float, y: float, nearer: int) -> list[str]:
-    """A dreamed frame: the block on its way to the target, which it has reached in the last."""
+def _place(x: float, y: float, nearer: int) -> list[str]:
+    """A place in the box: that of the block, on its way to the target's, which it has reached in the last."""
     away = 27 - 9 * nearer
     return [
-        rectangle(x - 26, y - 26, 52, 52, "image", 3),
-        rectangle(x + 10, y - 18, 9, 9, "latent", 1),
-        rectangle(x + 10 - away, y - 18 + away, 9, 9, "image solid", 1),
+        rectangle(x - 26, y - 26, 52, 52, "guide", 3),
+        rectangle(x + 11, y - 17, 7, 7, "latent", 3.5),
+        rectangle(x + 11 - away, y - 17 + away, 7, 7, "state solid", 3.5),
     ]
 
 

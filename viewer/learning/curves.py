@@ -1,4 +1,4 @@
-"""Losses against displacement: what a policy is told that sees a block so far from where it should be."""
+"""Losses of frames against displacement: what a policy would be told of a block so far from where it should be."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,11 +9,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.decoder import EMPTY_LOGIT
+from models.inner_eye import centre_of_mass
+from models.losses import target_distance
 from sim_core.raster import render
 from sim_core.world import World
-from viewer.learning.parts import centroid_distance, pixel_entropy, transport_distance
+from viewer.learning.parts import pixel_entropy, transport_distance
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def centroid_distance(
+    frames: Float[Tensor, "*batch size size"], target: Float[Tensor, "*#batch size size"]
+) -> Float[Tensor, " *batch"]:
+    """From centroid to centroid of all mass, background and all, px."""
+    return target_distance(centre_of_mass(frames), centre_of_mass(target))
+
 
 LOSSES: dict[str, Loss] = {
     "pixel cross-entropy": pixel_entropy,

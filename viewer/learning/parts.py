@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from models.config import WorldModelConfig
 from models.core import DreamState
-from models.inner_eye import centre_of_mass
-from models.losses import SHARPNESS, target_distance, transport
+from models.eye import VISIBLE
+from models.losses import SHARPNESS, transport
 from models.world_model import WorldModel
 from sim_core import episodes
 
-FLOOR = 0.1  # pixel values up to here count as background where a position is read
 _forces = episodes._forces  # ours, while another stands in for it
 
 
@@ -120,7 +119,7 @@ def squared_error(
 
 
 class DecodingEye:
-    """In place of `models.inner_eye.InnerEye`: the last frame itself, as the decoder shows it."""
+    """In place of `models.inner_eye.InnerEye`: the last frame itself, as the decoder shows it, a target's too."""
 
     def __init__(self, model: WorldModel, observations: Tensor):
         self.model = model
@@ -136,20 +135,13 @@ def pixel_entropy(
     return F.binary_cross_entropy(frames, target.expand_as(frames), reduction="none").sum((-1, -2))
 
 
-def centroid_distance(
-    frames: Float[Tensor, "*batch size size"], target: Float[Tensor, "*#batch size size"]
-) -> Float[Tensor, " *batch"]:
-    """The same from frames: from centroid to centroid of all mass, background and all, px."""
-    return target_distance(centre_of_mass(frames), centre_of_mass(target))
-
-
 def transport_distance(
     frames: Float[Tensor, "*batch size size"], target: Float[Tensor, "*#batch size size"]
 ) -> Float[Tensor, " *batch"]:
-    """How far what is seen in `frames` is from what is drawn in `target`, px, for shapes of any kind.
+    """In place of `models.losses.target_distance`: how far what frames show is from what a target shows, px.
 
     Per axis the 1-D Wasserstein distance of the mass above the background; for two blocks that is |dx| and |dy|,
     overlapping or not.
     """
-    across, along = transport(torch.relu(frames - FLOOR), torch.relu(target - FLOOR))
+    across, along = transport(torch.relu(frames - VISIBLE), torch.relu(target - VISIBLE))
     return (across.square() + along.square() + SHARPNESS**2).sqrt()

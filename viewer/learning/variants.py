@@ -97,7 +97,6 @@ VARIANTS = (
         "a plain convolutional encoder, without expected coordinates",
         parts={"models.world_model.Encoder": parts.PlainEncoder},
     ),
-    _model("shallow", "Network", "one hidden layer in the residual branch", network={"depth": 1}),
     _model("natural", "Latents", "as the encoder gives them, not levelled", parts={_LEVEL: 1.0}),
     _model("whitened", "Latents", "levelled until all of them vary alike", parts={_LEVEL: 0.0}),
     _model(
@@ -110,7 +109,10 @@ VARIANTS = (
     POLICY_BASELINE,
     _policy("pixels", "Loss", "cross-entropy of decoded pixels", parts={**_DECODED, _LOSS: parts.pixel_entropy}),
     _policy(
-        "transport", "Loss", "transport distance of decoded frames", parts={**_DECODED, _LOSS: parts.transport_distance}
+        "transport",
+        "Loss",
+        "transport distance of decoded frames, of the target too",
+        parts={**_DECODED, _LOSS: parts.transport_distance},
     ),
     _policy("horizon-1", "Horizon", "1 timestep", training={"horizon": 1}),
     _policy("horizon-3", "Horizon", "3 timesteps", training={"horizon": 3}),

@@ -6,7 +6,7 @@ import pytest
 from sim_core.world import World
 from viewer.learning.curves import LOSSES, apart, curve
 
-ENTROPY, CENTROIDS, OURS = LOSSES
+ENTROPY, CENTROIDS, TRANSPORT = LOSSES
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +20,11 @@ def test_cross_entropy_pulls_nowhere_once_the_blocks_are_apart(curves):
         assert abs(curves[ENTROPY].pull(displacement)) < 1e-4
 
 
-def test_the_loss_in_use_pulls_as_hard_from_anywhere_towards_the_target(curves):
+def test_the_transport_distance_pulls_as_hard_from_anywhere_towards_the_target(curves):
     for displacement in (2, 5, 8, 19):
-        assert curves[OURS].pull(displacement) > 0.98
-    assert curves[OURS].pull(-3) < -0.98
-    assert curves[OURS].least_at == pytest.approx(0, abs=1e-9)
+        assert curves[TRANSPORT].pull(displacement) > 0.98
+    assert curves[TRANSPORT].pull(-3) < -0.98
+    assert curves[TRANSPORT].least_at == pytest.approx(0, abs=1e-9)
 
 
 def test_plain_centroids_leave_the_block_off_its_target(curves):

@@ -9,7 +9,8 @@ from models.world_model import WorldModel
 from sim_core.episodes import random_episodes
 from sim_core.raster import render
 from sim_core.world import World
-from viewer.learning.parts import centroid_distance, pixel_entropy, replaced, transport_distance
+from viewer.learning.curves import centroid_distance
+from viewer.learning.parts import pixel_entropy, replaced, transport_distance
 from viewer.learning.trainings import all_jobs
 from viewer.learning.variants import BASELINE, BY_NAME, POLICY_BASELINE, SEEDS, TINY, VARIANTS, WORLD_MODEL
 
