@@ -78,6 +78,9 @@ def test_the_pretrained_weights_are_of_the_networks_of_the_preset_gpu_so_that_it
 def test_what_whole_pixels_change_in_a_preset_is_overridden_like_the_rest():
     configuration = resolve("gpu", 0, {"world_model.refinements": 0, "world.raster": "pixel"})
     assert (configuration.world_model.memory, configuration.world_model.refinements) == (3, 0)
+    assert resolve("smoke", 0, {"world.raster": "pixel"}).world_model.depth == 1
+    assert resolve("smoke", 0, {"world.raster": "pixel", "world_model.depth": 2}).world_model.depth == 2
+    assert resolve("smoke", 0, {}).world_model.depth == 2
 
 
 @pytest.mark.parametrize(
