@@ -38,14 +38,15 @@ def test_a_world_of_another_size_block_and_frames_trains_with_the_same_classes(t
     training = WorldModelTraining(
         autoencoder_steps=150,
         autoencoder_batch=16,
-        dynamics_steps=100,
+        dynamics_steps=200,
         dynamics_batch=16,
-        dynamics_rate=0.03,
+        dynamics_rate=0.02,
         decoder_steps=60,
         horizons=(2, 2, 2),
     )
     model = train_world_model(config, training, dataset, tmp_path / "world_model")
-    train_policy(PolicyConfig(16), PolicyTraining(steps=240, batch=16, horizon=4), model, dataset, tmp_path / "policy")
+    policy_training = PolicyTraining(steps=240, batch=16, rate=0.02, horizon=4)
+    train_policy(PolicyConfig(16), policy_training, model, dataset, tmp_path / "policy")
 
     losses: dict[str, list[float]] = {}
     for learner in ("world_model", "policy"):
