@@ -16,10 +16,14 @@ PHASES = 64  # places in a pixel, along each axis, that are told apart
 
 def centroid(frames: Float[Tensor, "*batch h w"]) -> Float[Tensor, "*batch 2"]:
     """The centroid (px) of what is visible; NaN where nothing is."""
-    visible = torch.relu(frames - VISIBLE)
-    columns, rows = visible.sum(-2), visible.sum(-1)
-    pixels = torch.arange(frames.shape[-1], dtype=frames.dtype) + 0.5
-    return torch.stack([columns @ pixels, rows @ pixels], -1) / rows.sum(-1)[..., None]
+    return centre_of_mass(torch.relu(frames - VISIBLE))
+
+
+def centre_of_mass(frames: Float[Tensor, "*batch h w"], empty: float = 0.0) -> Float[Tensor, "*batch 2"]:
+    """The centroid (px) of all mass: NaN of a frame without any, unless it counts as one of mass `empty`."""
+    columns, rows = frames.sum(-2), frames.sum(-1)
+    pixels = torch.arange(frames.shape[-1], dtype=frames.dtype, device=frames.device) + 0.5
+    return torch.stack([columns @ pixels, rows @ pixels], -1) / (rows.sum(-1)[..., None] + empty)
 
 
 def seen_centre(position: Float[np.ndarray, "*batch 2"], world: World) -> Float[np.ndarray, "*batch 2"]:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.eye import centre_of_mass
 from models.world_model import WorldModel
 
 DOUBT = 3e-3  # what each number of a dreamed latent is taken to be off by: of what varies less nothing is read
@@ -16,12 +17,15 @@ SMALL = 1e-6  # mass that an empty frame counts as
 
 
 class InnerEye:
-    """Fitted to what a world model makes of some observations; they may show anything of one mass."""
+    """Fitted to what a world model makes of some observations; they may show anything of one mass.
+
+    It tells the centroid of all mass. That of what is visible, by which dreams are judged, is no linear map.
+    """
 
     @torch.no_grad()
     def __init__(self, model: WorldModel, observations: Float[Tensor, "batch frames size size"]):
         latents = model.encode(observations)
-        x, y = (each.double().cpu() for each in (latents, centre_of_mass(observations[:, -1])))
+        x, y = (each.double().cpu() for each in (latents, centre_of_mass(observations[:, -1], SMALL)))
         mean = x.mean(0)
         covariance = (x - mean).T @ (x - mean) / len(x) + DOUBT**2 * torch.eye(x.shape[1], dtype=x.dtype)
         weight = torch.linalg.solve(covariance, (x - mean).T @ y / len(x))
@@ -30,13 +34,3 @@ class InnerEye:
     def __call__(self, latents: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch 2"]:
         """Column and row (px) of the centroid."""
         return latents @ self.weight + self.bias
-
-
-def centre_of_mass(frames: Float[Tensor, "*batch size size"]) -> Float[Tensor, "*batch 2"]:
-    """Column and row (px) of the centroid of all mass, of which latents tell.
-
-    `models.eye.centroid`, by which dreams are judged, cuts what is faint: that is no linear map.
-    """
-    pixels = torch.arange(frames.shape[-1], device=frames.device) + 0.5
-    columns, rows = frames.sum(-2), frames.sum(-1)
-    return torch.stack([columns @ pixels, rows @ pixels], -1) / (rows.sum(-1)[..., None] + SMALL)

@@ -58,6 +58,7 @@ def jobs(tmp_path_factory, write_episodes, world, tiny):
             "shard": str(shards[shard]),
             "learner": learner,
             "training": TRAININGS[learner] | training,
+            # Through more layers sums that are rounded otherwise part further.
             "architecture": dataclasses.asdict(dataclasses.replace(tiny, depth=1, refinements=2)),
             "teacher": str(folder / "teacher"),
         }

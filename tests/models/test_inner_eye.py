@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.inner_eye import DOUBT, InnerEye, centre_of_mass
+from models.eye import centre_of_mass
+from models.inner_eye import DOUBT, InnerEye
 from models.policy import encode_target
 
 SIZE = 16

@@ -10,7 +10,8 @@ import torch
 
 from models.config import PolicyConfig, PolicyTraining
 from models.dataset import Dataset
-from models.inner_eye import InnerEye, centre_of_mass
+from models.eye import centre_of_mass
+from models.inner_eye import InnerEye
 from models.losses import target_distance
 from models.policy import Policy, encode_target
 from models.train_policy import policy_phase, shifted, train_policy

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.decoder import EMPTY_LOGIT
-from models.inner_eye import centre_of_mass
+from models.eye import centre_of_mass
+from models.inner_eye import SMALL
 from models.losses import target_distance
 from sim_core.raster import render
 from sim_core.world import World
@@ -22,7 +23,7 @@ def centroid_distance(
     frames: Float[Tensor, "*batch size size"], target: Float[Tensor, "*#batch size size"]
 ) -> Float[Tensor, " *batch"]:
     """From centroid to centroid of all mass, background and all, px."""
-    return target_distance(centre_of_mass(frames), centre_of_mass(target))
+    return target_distance(centre_of_mass(frames, SMALL), centre_of_mass(target, SMALL))
 
 
 LOSSES: dict[str, Loss] = {

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models.config import WorldModelConfig
 from models.core import DreamState
 from models.eye import VISIBLE
-from models.losses import SHARPNESS, transport
+from models.losses import target_distance, transport
 from models.world_model import WorldModel
 from sim_core import episodes
 
@@ -144,4 +144,4 @@ def transport_distance(
     overlapping or not.
     """
     across, along = transport(torch.relu(frames - VISIBLE), torch.relu(target - VISIBLE))
-    return (across.square() + along.square() + SHARPNESS**2).sqrt()
+    return target_distance(torch.stack([across, along], -1), torch.zeros(2))
