@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ examples:
   python local_runner.py --preset smoke --seed 3 --set policy_training.steps=800 --set world.raster=pixel
       another seed, a longer training of the policy, frames of whole pixels
   python local_runner.py --root gs://bucket/prefix
-      the run in a bucket; STORAGE_EMULATOR_HOST names a local server instead of Google's
+      the run in a bucket; STORAGE_EMULATOR_HOST=http://localhost:4443 names a local server instead
   python local_runner.py --preset smoke --champion nightly
       on fresh data from the weights of the champion "nightly", which the run becomes if it beats it
   python local_runner.py --resume 2026-11-23-143005-1f0a
@@ -57,7 +58,7 @@ wrong, 130 stopped by Ctrl-C, 143 by SIGTERM."""
 
 PIPELINE = "dreamblock"  # ours
 ROOT = "runs"  # by default
-OURS = {"sim_core", "models", "viewer", "components"}  # the packages whose errors are known
+OURS = {"sim_core", "models", "viewer", "components", "pipelines", "local_runner", "__main__"}  # whose errors are known
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # full, or not to be written
 
 
@@ -70,6 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
         check_together(options)
         return keep_house(options) if options.list or options.prune else run(options)
     except (ValueError, StorageError, OSError) as error:
+        if isinstance(error, ValueError) and not on_purpose(error):
+            raise  # a mistake of ours
         print(f"local_runner.py: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
@@ -150,6 +153,9 @@ def check_together(options: argparse.Namespace) -> None:
 
 def keep_house(options: argparse.Namespace) -> int:
     """List or remove runs."""
+    from pipelines.light_kfp import import_kfp
+
+    import_kfp()
     from pipelines.engine.housekeeping import prune, runs
     from pipelines.summary import listing
 
@@ -200,7 +206,7 @@ def run(options: argparse.Namespace) -> int:
         if options.resume is not None:
             record = resume(spec, root, run_id, force=options.force, tell=tell, **how)
         else:
-            record = execute(spec, parameters, root, run_id, **how)
+            record = execute(spec, parameters, root, run_id, tell=tell, **how)
     except (TaskFailed, Superseded) as failure:
         if failure.__cause__ and not explains_itself(failure.__cause__):
             traceback.print_exception(failure.__cause__)
@@ -211,7 +217,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"local_runner.py: the run stopped: {error}; when that is mended: {hint}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
-        begun = storage.exists(storage.join(uri, FILE))
+        begun = True  # as far as a storage tells that does not answer, which may be what it was stopped for
+        with suppress(OSError, storage.StorageError):
+            begun = storage.exists(storage.join(uri, FILE))
         return stopped(stop, f"; to go on: {resuming(options, run_id)}" if begun else "")
     print(summary(record, uri))
     if options.open:
@@ -275,17 +283,13 @@ def set_environment(options: argparse.Namespace, root: str, pipeline: str) -> No
 
 def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """Our pipeline, compiled, and its parameters."""
-    from components.champions import require_name
-    from components.configuration import resolve
     from pipelines.assignments import named, plain_value, require_form
 
-    if options.champion is not None:
-        require_name(options.champion)
     preset, seed = "laptop" if options.preset is None else options.preset, options.seed or 0
     overrides = {name: plain_value(text) for name, text in named(options.assignments)}
     for name, value in overrides.items():
         require_form(name, value)
-    resolve(preset, seed, overrides)
+    require_sound(preset, seed, overrides, options.champion)
 
     from pipelines.build import BuildConfig
     from pipelines.engine.spec import load_spec
@@ -299,8 +303,11 @@ def from_source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
 
 
 def from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
-    """The pipeline of a file, and the parameters for it; the preset and the seed are parameters like others."""
-    from pipelines.assignments import named
+    """The pipeline of a file, and the parameters for it; the preset and the seed are parameters like others.
+
+    A file of our own pipeline takes settings, part.name=value, as the pipeline does without a file.
+    """
+    from pipelines.assignments import named, plain_value
     from pipelines.engine.parameters import check_parameters, parse_parameter
     from pipelines.engine.spec import load_spec
 
@@ -309,13 +316,32 @@ def from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
         return spec, {}
     given = {"preset": options.preset, "seed": options.seed, "champion": options.champion}
     parameters = {name: value for name, value in given.items() if value is not None}
-    parameters |= {name: parse_parameter(spec, name, text) for name, text in named(options.assignments)}
-    return spec, check_parameters(spec, parameters)
+    assignments = dict(named(options.assignments))
+    settings = [name for name in assignments if "." in name] if spec.name == PIPELINE else []
+    overrides = {name: plain_value(assignments.pop(name)) for name in settings}
+    parameters |= {name: parse_parameter(spec, name, text) for name, text in assignments.items()}
+    if overrides:
+        parameters["overrides"] = parameters.get("overrides", {}) | overrides
+    parameters = check_parameters(spec, parameters)
+    if spec.name == PIPELINE:
+        preset, seed, overrides = (parameters[name] for name in ("preset", "seed", "overrides"))
+        require_sound(preset, seed, overrides, parameters["champion"] or None)
+    return spec, parameters
+
+
+def require_sound(preset: str, seed: int, overrides: dict[str, Any], champion: str | None) -> None:
+    """Raise a ValueError for parameters of our pipeline that its first step would refuse."""
+    from components.champions import require_name
+    from components.configuration import resolve
+
+    if champion is not None:
+        require_name(champion)
+    resolve(preset, seed, overrides)
 
 
 def absolute(root: str) -> str:
-    """A root as an absolute path, or as the URI that it is. Raises a ValueError for a URI that is no bucket's."""
-    if "://" not in root:
+    """A root as an absolute path, or as the URI that it is. Raises a ValueError for what is neither."""
+    if root and not re.match(r"[a-z0-9]+:/", root):
         return str(Path(root).absolute())
     if not re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]+[a-z0-9](/.*)?", root):
         raise ValueError(f"--root takes a folder of this machine or gs://bucket/prefix, got {root!r}")
@@ -324,12 +350,16 @@ def absolute(root: str) -> str:
 
 def explains_itself(error: BaseException) -> bool:
     """Whether our own code raised it on purpose, or a disk did: the message says it, and a traceback would hide it."""
-    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-    on_purpose = linecache.getline(frame.f_code.co_filename, line).lstrip().startswith("raise ")
-    by_us = frame.f_globals["__name__"].partition(".")[0] in OURS
     ours = type(error).__module__.partition(".")[0] in OURS
     disks = isinstance(error, OSError) and error.errno in DISK
-    return ours or disks or (isinstance(error, (ValueError, OSError)) and by_us and on_purpose)
+    return ours or disks or (isinstance(error, (ValueError, OSError)) and on_purpose(error))
+
+
+def on_purpose(error: BaseException) -> bool:
+    """Whether a `raise` of the project's own code raised it."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    by_us = frame.f_globals["__name__"].partition(".")[0] in OURS
+    return by_us and linecache.getline(frame.f_code.co_filename, line).lstrip().startswith("raise ")
 
 
 if __name__ == "__main__":

@@ -54,11 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
             require_writable(options.json)
         if not options.groups:
             require_writable(DOCS / PAGE)
+        begun = machine()
+        found = {group: list(measured(group)) for group in groups}
     except ValueError as error:
         print(f"python -m benchmarks: error: {error}", file=sys.stderr)
         return 2
-    begun = machine()
-    found = {group: list(measured(group)) for group in groups}
     rows = [row for group in found.values() for row in group if isinstance(row, Row)]
     print(table(rows))
     if options.json:

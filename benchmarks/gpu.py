@@ -32,10 +32,13 @@ SIDE, PRODUCTS = 8192, 10  # of the products that show what the GPU's arithmetic
 
 
 def rows() -> Iterator[Row]:
-    """The three trainings: samples a second, share of the arithmetic's limit, and share of the time in Python."""
+    """The three trainings: samples a second, share of the arithmetic's limit, and share of the time in Python.
+
+    Raises:
+        ValueError: there is no GPU.
+    """
     if not torch.cuda.is_available():
-        yield Row("trainings on a GPU", "there is none on this machine", "", None)
-        return
+        raise ValueError("there is no GPU on this machine that PyTorch can use")
     device = torch.device("cuda")
     peak = products_per_second(device)
     with TemporaryDirectory() as scratch:

@@ -72,6 +72,10 @@ class Code:
                     found |= self._data(name, Path(spec.origin).parent)
         return dict(sorted(found.items()))
 
+    def is_still(self) -> bool:
+        """Whether all files that were read are as they were."""
+        return all(path.is_file() and digest(path.read_bytes()) == then for path, (then, _) in self._files.items())
+
     def _file(self, path: Path, package: str = "") -> tuple[str, list[str]]:
         if path not in self._files:
             content = path.read_bytes()

@@ -21,10 +21,16 @@ def placement(gpu_type: str, gpus: int) -> tuple[dict[str, str], str]:
 def require_equal_parts(configuration: Configuration, gpus: int) -> None:
     """Raise a ValueError where a batch cannot be shared by so many GPUs: the trainings would find it out on them."""
     world_model, policy = configuration.world_model_training, configuration.policy_training
-    for name, batch in (
-        ("world_model_training.autoencoder_batch", world_model.autoencoder_batch),
-        ("world_model_training.dynamics_batch", world_model.dynamics_batch),
-        ("policy_training.batch", policy.batch),
+    half = 2 if configuration.world_model.refinements else 1  # of the sequences are for refinements
+    for name, batch, parts in (
+        ("world_model_training.autoencoder_batch", world_model.autoencoder_batch, 1),
+        ("world_model_training.dynamics_batch", world_model.dynamics_batch, half),
+        ("policy_training.batch", policy.batch, 1),
     ):
-        if gpus and batch % gpus:
-            raise ValueError(f"{name} must be a multiple of the {gpus} GPUs that share it, got {batch}")
+        if gpus and batch % (gpus * parts):
+            by = (
+                f"twice the {gpus} GPUs that share it, for refinements,"
+                if parts > 1
+                else f"the {gpus} GPUs that share it,"
+            )
+            raise ValueError(f"{name} must be a multiple of {by} got {batch}")

@@ -31,7 +31,7 @@ def write_start(start: dict[str, Any], output: str, world_model: str, policy: st
     Raises:
         ValueError: the champion is of another world, or cannot be used.
     """
-    model, pilot, said = None, None, "nothing"
+    model, pilot, said, others = None, None, "nothing", list[str]()
     with tempfile.TemporaryDirectory() as scratch:
         for origin, weights in _candidates(start, output, Path(scratch)):
             if described(weights.world_model, "world_model", WorldModelConfig) == _wanted(start, "world_model"):
@@ -41,8 +41,8 @@ def write_start(start: dict[str, Any], output: str, world_model: str, policy: st
                 else:
                     said += ", the policy from nothing: its architecture is another"
                 break
-            if origin.startswith(Lineage(start["champion"], output).uri):
-                said = f"nothing: the networks of {origin} are others"
+            others.append(origin)
+            said = f"nothing: the networks of {' and '.join(others)} are others"
         for path, source in ((world_model, model), (policy, pilot)):
             with storage.writing(path) as folder:
                 if source:

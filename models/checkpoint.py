@@ -17,6 +17,7 @@ from models.config import WorldModelConfig
 from models.world_model import WorldModel
 from sim_core.world import World
 
+INCOMING = ".incoming"  # ends the name of what is not whole yet
 FORMAT = 1  # rises when the files change their meaning; a newer one is refused
 # What files mean that are older than a setting: what there was then, and not what is its default today.
 UNTOLD = {"world_model": {"depth": 1}}
@@ -53,7 +54,7 @@ def save_training(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any])
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps({"format": FORMAT, **facts})
     content = safetensors.torch.save(plain, metadata={"facts": f"{_crc32(text, plain)} {text}"})
-    incoming = path.with_suffix(".incoming")
+    incoming = path.with_suffix(f".{os.getpid()}{INCOMING}")  # of its own, should another process save here too
     try:
         with incoming.open("wb") as file:
             file.write(content)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+MOST_SHARDS = 128  # the files that a training keeps open, of which macOS allows 256
 MOST_LAYERS = 64  # each is a module, which takes memory before a file's weights are looked at
 
 
@@ -31,6 +32,8 @@ class DataConfig:
             raise ValueError(f"original_share must be at least 0 and at most 1, got {self.original_share!r}")
         if not isinstance(self.endless, bool):
             raise ValueError(f"endless must be true or false, got {self.endless!r}")
+        if self.shards > MOST_SHARDS:
+            raise ValueError(f"shards must be at most {MOST_SHARDS}, got {self.shards}")
         if self.shards > self.episodes:
             raise ValueError(f"shards must be at most the number of episodes ({self.episodes}), got {self.shards}")
 

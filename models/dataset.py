@@ -17,6 +17,7 @@ from sim_core.raster import render
 from sim_core.world import World
 
 CHUNK = 64  # episodes rendered, or read, at a time
+CACHED = 16  # episodes at a time whose frames a core's cache holds as floats
 
 
 def write_shard(folder: Path, parts: Iterable[Episodes], world: World) -> None:
@@ -59,7 +60,7 @@ class Dataset:
         if not shards:
             raise ValueError("a dataset needs at least one shard, got none")
         self.shards = [_map(folder / "frames.npy", np.uint8, 5) for folder in shards]
-        forces = [_map(folder / "forces.npy", np.float32, 3) for folder in shards]
+        forces = [np.array(_map(folder / "forces.npy", np.float32, 3)) for folder in shards]  # no map is kept
         self.world = _world(shards[0])
         first = self.shards[0].shape[1:]
         for folder, shard, pushed in zip(shards, self.shards, forces, strict=True):
@@ -140,8 +141,8 @@ def in_chunks(
     pixels: UInt8[Tensor, "episodes timesteps frames size size"],
 ) -> Iterator[Float[Tensor, "_ timesteps frames size size"]]:
     """Pixels as frames in 0..1, a few episodes at a time."""
-    for part in pixels.split(CHUNK):
-        yield part.float() / 255
+    for part in pixels.split(CHUNK if pixels.is_cuda else CACHED):
+        yield part.float().div_(255)
 
 
 def as_frames(pixels: np.ndarray) -> Tensor:

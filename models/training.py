@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.checkpoint import load_training, save_training
+from models.checkpoint import INCOMING, load_training, save_training
 from models.phase import Film, Phase
 from models.ranks import any_of_us, rank, ranks
 from models.signals import stops_put_off
@@ -71,7 +71,8 @@ def train(
     first = rank() == 0
     if first:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CHECKPOINT).with_suffix(".incoming").unlink(missing_ok=True)  # of a process that was killed
+        for left in folder.glob(f"*{INCOMING}"):  # of a process that was killed
+            left.unlink(missing_ok=True)
     saved, first_phase, first_step, rows = _restore(weights, phases, folder / CHECKPOINT, identity)
     if first:
         (folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows))

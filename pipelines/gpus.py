@@ -7,11 +7,15 @@ TABLE = Path(__file__).parents[1] / "setup" / "gpus.tsv"
 
 def offered() -> dict[str, list[int]]:
     """The numbers of GPUs that a node can have, by type."""
-    lines = TABLE.read_text(encoding="utf-8").splitlines()
     counts: dict[str, list[int]] = {}
-    for kind, count, _ in (line.split() for line in lines if not line.startswith("#")):
+    for kind, count, *_ in _rows():
         counts.setdefault(kind, []).append(int(count))
     return counts
+
+
+def on_spot_only(gpu_type: str, gpus: int) -> bool:
+    """Whether Google gives such nodes on spot only."""
+    return any(row[:2] == [gpu_type, str(gpus)] and row[3:] == ["spot"] for row in _rows())
 
 
 def require_offered(gpu_type: str, gpus: int) -> None:
@@ -26,3 +30,8 @@ def require_offered(gpu_type: str, gpus: int) -> None:
         *most, last = map(str, counts[gpu_type])
         allowed = f"{', '.join(most)} or {last}" if most else last
         raise ValueError(f"a node has {allowed} GPUs of type {gpu_type}, got {gpus}")
+
+
+def _rows() -> list[list[str]]:
+    lines = TABLE.read_text(encoding="utf-8").splitlines()
+    return [line.split() for line in lines if not line.startswith("#")]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from kfp import dsl
 from kfp.dsl.pipeline_channel import PipelineChannel
 
-from pipelines.gpus import require_offered
+from pipelines.gpus import on_spot_only, require_offered
 
 # kfp.kubernetes, which imports all of kubernetes, is imported where it is used: the in-process run asks for no cluster.
 
@@ -39,6 +39,8 @@ class Platform:
 
     def __post_init__(self):
         require_offered(self.gpu_type, self.gpus)
+        if on_spot_only(self.gpu_type, self.gpus) and not self.spot:
+            raise ValueError(f"Google gives nodes with {self.gpus} {self.gpu_type} on spot only: add --spot")
         if not 0 < self.max_hours <= LONGEST:
             raise ValueError(f"max_hours must be above 0 and at most {LONGEST}, a week, got {self.max_hours:g}")
 

@@ -49,7 +49,7 @@ nearest() {
     END { print best }' "$setup/gpus.tsv"
 }
 
-machine=$(awk -v type="$type" -v count="$count" '$1 == type && $2 == count { print $3 }' "$setup/gpus.tsv")
+read -r machine only <<<"$(awk -v type="$type" -v count="$count" '$1 == type && $2 == count { print $3, $4 }' "$setup/gpus.tsv")"
 if [[ -z $machine ]]; then
   counts=$(awk -v type="$type" '$1 == type { printf "%s%s", separator, $2; separator = ", " }' "$setup/gpus.tsv")
   [[ -n $counts ]] || refuse "--type must be a GPU that GKE offers and PyTorch runs on, got $type; the nearest is" \
@@ -57,8 +57,7 @@ if [[ -z $machine ]]; then
   [[ $counts != *,* ]] || counts="${counts%, *} or ${counts##*, }"
   refuse "--count must be $counts for $type, got $count"
 fi
-[[ $machine != a3-highgpu-[124]g || $spot == yes ]] ||
-  refuse "Google gives nodes with 1, 2 or 4 $type on spot only: add --spot"
+[[ $only != spot || $spot == yes ]] || refuse "Google gives nodes with $count $type on spot only: add --spot"
 case $machine in
   a3-ultragpu-* | a4-* | g4-*) disk=hyperdisk-balanced ;; # which take no Persistent Disk
   *) disk=pd-balanced ;;

@@ -73,8 +73,8 @@ class BlockWorldEnv(gymnasium.Env):
       the state. Another `size` or number of `frames` changes the observation's shape.
     - `render_mode`: `"rgb_array"` gives the last frame in green and the target in blue, eight times enlarged.
 
-    `reset(options={"position": ..., "velocity": ..., "target": ...})` sets any of the three, each two numbers (x, y);
-    the vector environment takes a pair for all or one for each.
+    `reset(options={"position": ..., "velocity": ..., "target": ...})` sets any of the three, each two numbers (x, y), a
+    velocity within [-32, 32]² px/frame; the vector environment takes a pair for all or one for each.
 
     ## Vectorized environment
 
@@ -100,7 +100,7 @@ class BlockWorldEnv(gymnasium.Env):
         observation, distance = self._scene.push(np.zeros(2))
         return observation, {"distance": float(distance)}
 
-    def step(self, action: Float[np.ndarray, "2"]):
+    def step(self, action: np.ndarray):
         observation, distance = self._scene.push(action)
         return observation, -float(distance) / self.world.size, False, False, {"distance": float(distance)}
 
@@ -128,6 +128,7 @@ class BlockWorldVectorEnv(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._generators = [seeding.np_random()[0] for _ in range(num_envs)]
+        self._elapsed = -1  # timesteps of the episodes, of which there are none before a reset
 
     def reset(self, *, seed: int | list[int] | None = None, options: dict | None = None):
         if seed is not None:
@@ -141,7 +142,9 @@ class BlockWorldVectorEnv(VectorEnv):
         observation, distance = self._scene.push(np.zeros((self.num_envs, 2)))
         return observation, self._info(distance)
 
-    def step(self, actions: Float[np.ndarray, "n 2"]):
+    def step(self, actions: np.ndarray):
+        if self._elapsed < 0:
+            raise gymnasium.error.ResetNeeded("call reset before step: no episode has begun")
         never = np.zeros(self.num_envs, bool)
         if self._elapsed == self.max_episode_steps:
             observation, info = self.reset()
@@ -168,15 +171,23 @@ class _Scene:
                 raise ValueError(f"an option of reset is one of {', '.join(_OPTIONS)}, got {name!r}")
             if np.shape(value) not in {(2,), (*start.shape[:-2], 2)}:
                 raise ValueError(f"the option {name} must be two numbers (x, y), got {value!r}")
-            if name != "velocity" and not (np.min(value) >= world.low and np.max(value) <= world.high):
-                raise ValueError(f"the option {name} must be within [{world.low}, {world.high}], got {value!r}")
+            # A block so fast that it crossed the square many times in a frame would be folded back as many times.
+            low, high = (-world.size, world.size) if name == "velocity" else (world.low, world.high)
+            if not (np.min(value) >= low and np.max(value) <= high):
+                raise ValueError(f"the option {name} must be within [{low}, {high}], got {value!r}")
             start[..., _OPTIONS.index(name), :] = value
         position, velocity, self._target = np.moveaxis(start, -2, 0)
         self._state = State(position, velocity)
         self._target_frame = render(self._target, world)
 
-    def push(self, force: Float[np.ndarray, "*batch 2"]) -> tuple[dict, Float[np.ndarray, "*batch"]]:
-        """The observation after one timestep, and the distances (px) at its last frame."""
+    def push(self, force: np.ndarray) -> tuple[dict, Float[np.ndarray, "*batch"]]:
+        """The observation after one timestep, and the distances (px) at its last frame.
+
+        Raises:
+            ValueError: the force, which comes from outside, is not of the shape (*batch, 2), or out of its bounds.
+        """
+        if np.shape(force) != self._target.shape:
+            raise ValueError(f"the action must be of shape {self._target.shape}, got {np.shape(force)}")
         moved, velocities = simulate(self._state, np.asarray(force)[..., None, :], self._world)
         self._state = State(moved[..., 0, -1, :], velocities[..., 0, -1, :])
         observation = {"observation": render(moved[..., 0, :, :], self._world), "target": self._target_frame.copy()}

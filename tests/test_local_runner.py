@@ -19,12 +19,15 @@ from kfp import dsl
 from kfp.compiler import Compiler
 from tiny_run import PROJECT, RUNNER, command, run_json
 
+import local_runner
 import models.train_policy
 from components.storage import MANIFEST, verified
 from local_runner import main
 from models.checkpoint import load_training, load_world_model
 from models.threads import WAITING
+from pipelines.build import BuildConfig
 from pipelines.engine import attempts
+from pipelines.write import write_pipeline
 from viewer.command_line import Terminated
 
 
@@ -90,6 +93,8 @@ def test_help_answers_at_once_and_loads_no_library():
         (["--list", "--open"], "--open is for a run, and does not go with --list"),
         (["--root", "gs://bucket/prefix", "--open"], "--open needs a report on this machine"),
         (["--root", "s3://bucket/prefix"], "a folder of this machine or gs://bucket/prefix, got 's3://bucket/prefix'"),
+        (["--root", "gs:/bucket/prefix"], "a folder of this machine or gs://bucket/prefix, got 'gs:/bucket/prefix'"),
+        (["--root", ""], "a folder of this machine or gs://bucket/prefix, got ''"),
         (["--root", "/proc/nothing"], "the root /proc/nothing cannot be written"),
         (["--root", f"{__file__}/runs"], "cannot be written: Not a directory"),
         (["--run-id", "../elsewhere"], "a run id is made of letters"),
@@ -121,6 +126,32 @@ def test_a_number_of_threads_that_is_none_is_refused(threads, capsys, monkeypatc
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     assert main([]) == 2
     assert f"OMP_NUM_THREADS must be a whole number of at least 1, got {threads!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--preset", "smok"], "the nearest of smoke, laptop, gpu is 'smoke'"),
+        (["--set", "policy_training.step=5"], "the nearest is 'policy_training.steps'"),
+        (["--set", 'overrides={"policy_training.steps": 0}'], "policy_training.steps must be a whole number of at"),
+        (["--set", f"overrides={'[' * 100000}"], "parameter 'overrides' must be a dictionary, got '[[[["),
+        (["--champion", "../up"], "a champion's name is made of letters, digits, dots, dashes and underscores"),
+    ],
+)
+def test_a_mistake_costs_as_little_with_our_pipeline_from_a_file(arguments, sentence, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_pipeline(tmp_path / "pipeline.yaml", BuildConfig())
+    assert main(["--pipeline", "pipeline.yaml", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_settings_of_our_pipeline_from_a_file_are_named_as_without_one(tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    write_pipeline(path, BuildConfig())
+    given = ["--set", "data.episodes=512", "--set", 'overrides={"data.shards": 3}', "--preset", "smoke"]
+    options = local_runner.parser().parse_args(["--pipeline", str(path), *given])
+    assert local_runner.from_file(options)[1]["overrides"] == {"data.episodes": 512, "data.shards": 3}
 
 
 # Pipelines of others
@@ -272,6 +303,13 @@ def test_a_mistake_of_ours_keeps_its_traceback(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert "Traceback" in said
     assert "train_policy.py" in said
+
+
+def test_a_mistake_of_ours_is_never_said_to_be_the_users(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.summary.summary", lambda record, uri: int("a figure"))
+    monkeypatch.setattr("pipelines.engine.execute.execute", lambda *arguments, **options: None)
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        main(["--root", str(tmp_path)])
 
 
 # Ctrl-C

@@ -19,7 +19,9 @@ from viewer.original import beside_original, recorded
 from viewer.plots import distance_plot, dream_error_plot, dream_name, standalone
 from viewer.quantities import with_interval
 from viewer.tables import DREAM_FIGURES, GOAL_FIGURES, HORIZONS
-from viewer.weights import PRETRAINED, load_weights
+from viewer.weights import PRETRAINED, load_weights, run_folder
+
+PAGE = Path("docs/score.md")
 
 # What the original's recorded figures are called in `evaluation.json`.
 ORIGINAL_GOALS = {
@@ -64,23 +66,25 @@ def main(arguments: list[str] | None = None) -> int:
         "--output",
         metavar="FILE",
         type=Path,
-        default=Path("docs/score.md"),
-        help="the page, by default docs/score.md",
+        help=f"the page, by default {PAGE}, which is of the pretrained weights on all episodes",
     )
     options = parser.parse_args(arguments)
     folders = options.weights or sorted(path.parent for path in PRETRAINED.parent.glob("*/world_model"))
+    output = options.output or PAGE
     try:
         prepare()
         if not folders:
             raise ValueError(f"there are no weights in {PRETRAINED.parent}/; name a run's folder")
         config = EvaluationConfig(episodes=options.episodes)
-        require_writable(options.output)
-        named = by_name(folders)
+        if not options.output and (options.weights or config != EvaluationConfig()):
+            raise ValueError(f"{PAGE} is of the pretrained weights on all episodes: say with -o where this goes")
+        require_writable(output)
+        named = by_name([run_folder(folder) for folder in folders])
         scores = {name: score_folder(folder, config) for name, folder in named.items()}
     except ValueError as error:
         parser.error(str(error))
-    options.output.write_text(document(scores, options.output.parent), encoding="utf-8")
-    print(f"wrote {options.output}")
+    output.write_text(document(scores, output.parent), encoding="utf-8")
+    print(f"wrote {output}")
     return 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from models.config import EvaluationConfig
-from viewer.command_line import command_parser, stoppable
+from viewer.command_line import command_parser, make_folder, stoppable
 
 # What takes long to import, torch above all, is imported where it is used: --help answers at once, and so does Ctrl-C.
 
@@ -43,7 +43,7 @@ def show(what: str, run: Path | None, output: Path) -> str:
     """Write the film of a run's model or policy, with a bar meanwhile. What was made, in a line.
 
     Raises:
-        ValueError: as `load_weights`.
+        ValueError: as `load_weights`, or `output` cannot be made.
         OSError: `output` cannot be written.
     """
     frames, path = output / what, output / f"{what}.gif"
@@ -55,6 +55,7 @@ def show(what: str, run: Path | None, output: Path) -> str:
 
         prepare()
         model, policy, world, found = load_weights(run)
+        make_folder(output)
         bar.update()
         if what == "model":
             film = film_of_model(model, world, EvaluationConfig.horizon)

@@ -24,7 +24,17 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from components.storage import folder
 from components.storage.errors import StorageError
-from components.storage.manifest import INCOMING, MANIFEST, Description, checksum, describe, parse, verified
+from components.storage.manifest import (
+    INCOMING,
+    MANIFEST,
+    Description,
+    checksum,
+    describe,
+    is_foreign,
+    parse,
+    read_manifest,
+    verified,
+)
 from components.storage.waiting import tell_of_retries
 
 DEADLINE = 120.0  # seconds that a request is tried again for
@@ -100,7 +110,7 @@ def sweep_old(uri: str, clock: str) -> None:
 
 
 def publish(path: Path, uri: str) -> None:
-    manifest, root = folder.read_text(str(path / MANIFEST)), _blob(uri).name
+    manifest, root = read_manifest(path), _blob(uri).name
     with _errors(uri):
         if manifest is None:
             files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
@@ -125,6 +135,8 @@ def fetch(uri: str, path: Path) -> Path:
     folder.remove(str(incoming))  # of a process that was killed
     with _errors(uri):
         manifest = read_text(f"{uri}/{MANIFEST}")
+        if manifest is not None and is_foreign(manifest):
+            manifest = None
         if manifest is not None and folder.read_text(str(path / MANIFEST)) == manifest:
             return verified(path)
         try:
@@ -263,7 +275,9 @@ def _read(blob: storage.Blob) -> bytes | None:
         return _again(ask)
     except exceptions.NotFound:
         _require_bucket(blob)
-        return None
+        # Where an answer broke off, the client asks for the rest of what was there, and another may be there since.
+        replaced = _again(lambda: blob.bucket.get_blob(blob.name, **_patience()))
+        return _read(replaced) if replaced else None
 
 
 def _delete(blob: storage.Blob) -> None:
@@ -318,7 +332,14 @@ def _blob(uri: str) -> storage.Blob:
 
 @functools.cache
 def client() -> storage.Client:
-    """The connection of this process, with the credentials that it finds the standard way."""
+    """The connection of this process, with the credentials that it finds the standard way.
+
+    Raises:
+        StorageError: the environment names a local server that is no URL, which would be asked for in vain.
+    """
+    local = os.environ.get("STORAGE_EMULATOR_HOST", "")
+    if local and not local.startswith(("http://", "https://")):
+        raise StorageError(f"STORAGE_EMULATOR_HOST must be a URL such as http://localhost:4443, got {local!r}")
     tell_of_retries()
     return storage.Client()
 

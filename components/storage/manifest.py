@@ -106,6 +106,24 @@ def parse(manifest: str, artifact: str | Path) -> dict[str, Description]:
     return read["files"]
 
 
+def is_foreign(manifest: str) -> bool:
+    """Whether a file of the manifest's name is none, but what a step of others calls so: JSON that has no format."""
+    try:
+        read = json.loads(manifest)
+    except (ValueError, RecursionError):
+        return False
+    return not (isinstance(read, dict) and "format" in read)
+
+
+def read_manifest(artifact: str | Path) -> str | None:
+    """The text of a local artifact's manifest; None where there is none, or one of others, and it is a plain folder."""
+    try:
+        text = (Path(artifact) / MANIFEST).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return None if is_foreign(text) else text
+
+
 def describe(file: Path) -> Description:
     """Of a file as it is now; read in blocks, however large it is."""
     content, size = google_crc32c.Checksum(), 0

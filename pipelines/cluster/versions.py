@@ -26,7 +26,7 @@ def check_file(path: Path) -> None:
     if any(document.get("kind") for document in documents(path)):
         raise ValueError(f"{path} is a manifest for kubectl apply: compile without --k8s-manifest to upload it")
     if NO_IMAGE in {executor.container.image for executor in spec.executors.values()}:
-        raise ValueError(f"{path} names no images, and runs on no cluster: --image-cpu IMAGE --image-gpu IMAGE")
+        raise ValueError(f"{path} names no images, and runs on no cluster: compile it after bash images/build.sh")
 
 
 def version_name(path: Path, commit: str) -> str:

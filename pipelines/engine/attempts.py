@@ -38,6 +38,8 @@ def run_uri(root: str | Path, pipeline: str, run_id: str) -> str:
     """Where a run lies, below a root that is a folder or a URI. Raises a ValueError if the id is no name for a run."""
     if not re.fullmatch(r"\w[\w.-]*", run_id):
         raise ValueError(f"a run id is made of letters, digits, dots, dashes and underscores, got {run_id!r}")
+    if run_id.endswith(storage.INCOMING):
+        raise ValueError(f"a run id cannot end in {storage.INCOMING}, as what is not whole yet does, got {run_id!r}")
     if run_id == CACHE:
         raise ValueError(f"a run cannot be called {CACHE!r}: the cache of all runs is kept by that name")
     place = str(root).rstrip("/") if "://" in str(root) else str(Path(root).absolute())
@@ -51,7 +53,7 @@ class Superseded(Exception):
 def require_new(run: str) -> None:
     """Raise a ValueError if there is a run at a URI, or its storage cannot be read."""
     try:
-        if storage.exists(storage.join(run, FILE)) or _owner(run):
+        if storage.exists(storage.join(run, FILE)) or owner(run):
             raise _taken(run)
     except storage.StorageError as error:
         raise ValueError(str(error)) from error
@@ -94,10 +96,10 @@ def take_over(run: str, *, force: bool = False) -> RunRecord:
     try:
         number = following(run)
         record = existing(run)
-        owner = at_work(run, record)
-        if owner and not (force and not owner.is_here):
-            hint = "wait for it, or stop it" if owner.is_here else "if that has gone, add --force"
-            raise ValueError(f"the run {record.run_id!r} is being run by {owner}: {hint}")
+        other = at_work(run, record)
+        if other and not (force and not other.is_here):
+            hint = "wait for it, or stop it" if other.is_here else "if that has gone, add --force"
+            raise ValueError(f"the run {record.run_id!r} is being run by {other}: {hint}")
         enter(run, number)
     except FileExistsError:
         raise ValueError(f"the run {record.run_id!r} is being resumed by another process at this moment") from None
@@ -150,7 +152,7 @@ def at_work(run: str, record: RunRecord) -> Process | None:
     Whatever the record says, that is also one that came later than the one that wrote it.
     """
     later = 0 < record.attempt < _last(run)
-    return _owner(run) if later or record.state == "RUNNING" else None
+    return owner(run) if later or record.state == "RUNNING" else None
 
 
 def following(run: str) -> int:
@@ -179,11 +181,11 @@ def leave(run: str, number: int) -> None:
     storage.remove(_attempt(run, number))
 
 
-def _owner(run: str) -> Process | None:
+def owner(run: str) -> Process | None:
     """The last process that was at a run, unless it is seen to have ended."""
     try:
-        owner = Process(**json.loads(storage.read_text(_attempt(run, _last(run))) or "{}"))
-        return owner if not owner.is_here or _lives(owner) else None
+        last = Process(**json.loads(storage.read_text(_attempt(run, _last(run))) or "{}"))
+        return last if not last.is_here or _lives(last) else None
     except (ValueError, TypeError, OverflowError, RecursionError):  # the file is damaged, and tells of nobody
         return None
 

@@ -58,16 +58,16 @@ class Contents:
             if from_there and self.known.get(uri) != NOTHING and not storage.local(uri, self.scratch).exists():
                 storage.fetch(uri, storage.local(uri, self.scratch))
 
-    def publish(self, artifacts: Iterable[Artifact], place: str) -> None:
+    def publish(self, outputs: Values, place: str) -> None:
         """Bring what a step has left on this machine to where it shall lie, as far as that is below `place`."""
-        for uri in {artifact["uri"] for artifact in artifacts}:
+        for uri in {artifact["uri"] for artifacts in outputs.artifacts.values() for artifact in artifacts}:
             if uri.startswith(f"{place}/") and storage.local(uri, self.scratch).exists():
                 storage.publish(storage.local(uri, self.scratch), uri)
 
     def _there(self, uri: str) -> str | None:
         try:
             manifest = storage.read_text(storage.join(uri, storage.MANIFEST))
-            if manifest is not None:
+            if manifest is not None and not storage.is_foreign(manifest):
                 return digest(manifest) if storage.whole(uri) else None
             if not storage.exists(uri):
                 return NOTHING
@@ -82,7 +82,7 @@ def _digest(path: Path) -> str:
         return NOTHING
     if path.is_file():
         return digest(path.read_bytes())
-    if (path / storage.MANIFEST).is_file():
-        return digest((path / storage.MANIFEST).read_bytes())
+    if (manifest := storage.read_manifest(path)) is not None:
+        return digest(manifest)
     files = sorted(file for file in path.rglob("*") if file.is_file())
     return digest(json.dumps([[str(file.relative_to(path)), digest(file.read_bytes())] for file in files]))

@@ -32,6 +32,7 @@ def execute(
     *,
     threads: int,
     cache: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
     on_change: Callable[[RunRecord], None] = lambda record: None,
 ) -> RunRecord:
     """Run `spec` as the new run `root/<pipeline>/<run_id>`: `run.json` and `<task>/<execution>/<output>`.
@@ -44,6 +45,7 @@ def execute(
         root: a local folder, or the URI of a place in a bucket.
         threads: of the steps' numeric libraries; recorded.
         cache: take steps from earlier runs whose inputs and code were the same, where the spec does not forbid it.
+        tell: is told of steps that nobody can take, and why.
         on_change: told of every change, after `run.json` is written.
 
     Raises:
@@ -59,7 +61,8 @@ def execute(
     record = RunRecord(spec.name, run_id, "RUNNING", started, 0.0, threads, given)
     code = _code(spec)
     attempts.require_new(uri)  # here, where a storage that does not answer can be stopped
-    return _run(spec, record, uri, code, on_change, begin=partial(attempts.begin, uri, record), cache=cache)
+    begin = partial(attempts.begin, uri, record)
+    return _run(spec, record, uri, code, on_change, begin=begin, cache=cache, tell=tell)
 
 
 def resume(
@@ -80,7 +83,7 @@ def resume(
     Args:
         force: also if a process on another machine may still be at it.
         threads: another number of them, with which all steps begin anew.
-        tell: is told of steps that begin anew, and why.
+        tell: is told of steps that begin anew or that nobody can take, and why.
 
     The other arguments and the errors are those of `execute`; a ValueError also for a run that another process is at.
     """
@@ -95,26 +98,25 @@ def resume(
     for task in record.tasks:
         if task.state == "RUNNING":  # when the process was killed
             task.state = "CANCELLED"
-    return _run(spec, record, uri, code, on_change, cache=cache, resumed=True, tell=tell)
+    return _run(spec, record, uri, code, on_change, cache=cache, tell=tell)
 
 
 def _run(
     spec: Spec,
     record: RunRecord,
     uri: str,
-    code: Mapping[str, Mapping[str, str]],
+    code: tuple[Code, Mapping[str, Mapping[str, str]]],
     on_change: Callable[[RunRecord], None],
     *,
     begin: Callable[[], None] = lambda: None,
     cache: bool,
-    resumed: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> RunRecord:
     root, pipeline = uri.rsplit("/", 2)[0], uri.rpartition("/")[0]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch, ExitStack() as begins:
         contents = Contents(root, Path(scratch))
-        reuse = Reuse(pipeline, record.run_id, contents, resumed, cache, tell)
-        run = Walk(spec, root, uri, record, reuse, code, on_change, time.perf_counter() - record.seconds)
+        reuse = Reuse(pipeline, record.run_id, contents, cache, tell)
+        run = Walk(spec, root, uri, record, reuse, *code, on_change, time.perf_counter() - record.seconds)
         begins.enter_context(stops_put_off())  # or the record of a run that has just begun would say RUNNING for ever
         begin()
         try:
@@ -131,10 +133,10 @@ def _run(
     return record
 
 
-def _code(spec: Spec) -> dict[str, dict[str, str]]:
-    """What each executor's source reaches, as it is now, before any of it runs; for those that are functions."""
+def _code(spec: Spec) -> tuple[Code, dict[str, dict[str, str]]]:
+    """The code as it is now, before any of it runs, and what each executor's source reaches, if it is a function."""
     code, reached = Code(), {}
     for label, executor in spec.executors.items():
         with suppress(ValueError):  # which is said when it is to run
             reached[label] = code.reached(shipped_function(executor.container, label).source)
-    return reached
+    return code, reached

@@ -38,7 +38,7 @@ class Run:
     @cached_property
     def process(self) -> attempts.Process | None:
         """The one that is at it, as far as can be told."""
-        return attempts.at_work(self.uri, self.record) if self.record else None
+        return attempts.at_work(self.uri, self.record) if self.record else attempts.owner(self.uri)
 
     @property
     def state(self) -> str:
@@ -108,6 +108,8 @@ def _kept(uri: str, force: bool) -> Iterator[None]:
     if run.process and (run.process.is_here or not force):
         hint = "stop it first" if run.process.is_here else "if that has gone, add --force"
         raise ValueError(f"the run {run.run_id!r} is being run by {run.process}: {hint}")
+    if not force and run.record is None:
+        raise ValueError(f"the {FILE} of the run {run.run_id!r} cannot be read: to remove it all the same, add --force")
     if not force and run.state != "SUCCEEDED":
         raise ValueError(f"the run {run.run_id!r} ({run.state.lower()}) can be resumed: to remove it, add --force")
     try:

@@ -80,7 +80,7 @@ def cast(value: Any, kind: int, name: str) -> Any:
         try:
             # a bool written by str() is as good as JSON's, as in KFP
             value = json.loads(value.lower() if kind == ParameterType.BOOLEAN else value)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             raise ValueError(f"{name!r} must be {_WORDS[kind]}, got {value!r}") from None
     if kind == ParameterType.NUMBER_INTEGER and isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -21,7 +21,6 @@ class Reuse:
         pipeline: the URI of all runs of the pipeline.
         run_id: this run's.
         contents: of the artifacts.
-        resumed: whether this run has begun before.
         cache: whether it may take what other runs have put out.
         tell: is told of what is done again, and why.
     """
@@ -29,23 +28,27 @@ class Reuse:
     pipeline: str
     run_id: str
     contents: Contents
-    resumed: bool
     cache: bool
     tell: Callable[[str], None]
 
-    def own(self, task: str, execution: str, identity: Identity) -> Outcome | None:
-        """What the run itself has from before it was stopped.
+    def own(self, task: str, execution: str, identity: Identity, *, anew: bool) -> Outcome | None:
+        """What the run itself has from before it was stopped, or from an earlier try of a DAG that the step is in.
 
-        Where the step depends on something that has changed since, its checkpoint is removed.
+        Where the step depends on something that has changed since, its checkpoint is removed. A step that is to run
+        `anew` is not taken.
         """
         place = self.place(task, execution)
-        earlier = outcomes.read(place) if self.resumed else None
+        earlier = outcomes.read(place)
         if earlier is None:
+            return None
+        if anew:
+            if earlier.outputs and earlier.run == self.run_id:
+                self.give_up(place, earlier)
             return None
         if changed := outcomes.differences(identity, earlier.identity):
             if earlier.outputs and earlier.run == self.run_id:
                 self.give_up(place, earlier)
-            self.tell(f"{task}/{execution}: starts over, since it began something has changed: {_words(changed)}")
+            self.tell(f"{task}/{execution}: starts over, since it began something has changed: {words(changed)}")
             storage.remove(storage.join(self.pipeline, self.run_id, CHECKPOINTS, task))
         elif earlier.outputs:
             if self.contents.are_still(earlier.contents):
@@ -68,7 +71,7 @@ class Reuse:
             if entry:
                 outcomes.remember(self.pipeline, place.removeprefix(f"{self.pipeline}/{self.run_id}/"), earlier)
             raise ValueError(
-                f"its code or its inputs have changed, and what it put out before is in use by {', '.join(users)}: "
+                f"it would run again, and what it put out before is in use by {', '.join(users)}: "
                 "begin a new run, which takes what has not changed"
             )
 
@@ -103,6 +106,7 @@ class Reuse:
         return storage.join(self.pipeline, self.run_id, task, execution)
 
 
-def _words(names: list[str], most: int = 3) -> str:
+def words(names: list[str], most: int = 3) -> str:
+    """Names for people: the first of them, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

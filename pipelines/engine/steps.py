@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from kfp.dsl.executor import Executor
 from kfp.dsl.types import artifact_types
@@ -69,7 +70,7 @@ def _run(
 ) -> Values:
     """Run a function by the class that runs it in the container, and read its outputs. Raises what it raises.
 
-    As Kubeflow's launcher does: what is not local is fetched before, and brought to its place after.
+    As Kubeflow's launcher does, what is not local is fetched before. What the function is given is its own to change.
     """
     folder = storage.local(place, contents.scratch)
     passed_on = {item.field: item.apply_to_task for item in component.task_config_passthroughs}
@@ -100,13 +101,11 @@ def _run(
     contents.fetch([artifact for artifacts in inputs.artifacts.values() for artifact in artifacts])
     with _process_of_its_own(environment, threads, contents.scratch), loaded(function) as call:
         try:
-            Executor(executor_input=executor_input, function_to_execute=call).execute()
+            Executor(executor_input=json.loads(json.dumps(executor_input)), function_to_execute=call).execute()
         except SystemExit as stop:
             if stop.code not in (None, 0):
                 raise RuntimeError(f"the step exited with {stop.code!r}") from stop
-    outputs = _read_outputs(component, folder, contents.scratch)
-    contents.publish([artifact for artifacts in outputs.artifacts.values() for artifact in artifacts], place)
-    return outputs
+    return _read_outputs(component, folder, contents.scratch)
 
 
 def _import(component: Any, importer: Any, inputs: Values, fill: Fill) -> Values:
@@ -117,8 +116,9 @@ def _import(component: Any, importer: Any, inputs: Values, fill: Fill) -> Values
     """
     source = importer.artifact_uri
     uri = inputs.parameters[source.runtime_parameter] if source.runtime_parameter else constant(source.constant)
-    if urlparse(uri).scheme in ("", "file"):
-        uri = str(Path(urlparse(uri).path).absolute())
+    scheme, _, rest = uri.partition("://")
+    if scheme == "file" or not rest:
+        uri = str(Path(url2pathname(urlparse(uri).path) if rest else uri).absolute())
         if not Path(uri).exists():
             raise ValueError(f"the artifact to import, {uri}, does not exist")
     ((key, _),) = component.output_definitions.artifacts.items()

@@ -24,11 +24,13 @@ class Values:
 
 @dataclass(frozen=True)
 class Finished:
-    """How a task ended: SUCCEEDED, FAILED (then with the error) or SKIPPED, and what it put out."""
+    """How a task ended: SUCCEEDED, FAILED (then with the error) or SKIPPED, what it put out, and whether any of it ran
+    in this process, or all was there."""
 
     state: str
     outputs: Values = field(default_factory=Values)
     error: Exception | None = None
+    ran: bool = False
 
 
 def task_inputs(task: Any, dag_inputs: Values, finished: Mapping[str, Finished], run_name: str, fill: Fill) -> Values:

@@ -12,11 +12,13 @@ from typing import Any
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineTaskSpec
 
 from components import storage
+from components.fingerprint import Code
 from pipelines.engine import attempts, placeholders, values
 from pipelines.engine.conditions import holds
-from pipelines.engine.outcomes import Identity, identity
+from pipelines.engine.functions import shipped_function
+from pipelines.engine.outcomes import Identity, differences, identity
 from pipelines.engine.record import RunRecord, TaskRecord, finite
-from pipelines.engine.reuse import Reuse
+from pipelines.engine.reuse import Reuse, words
 from pipelines.engine.spec import Spec, TaskPath, task_order, upstream
 from pipelines.engine.steps import environment_of, prepare
 from pipelines.engine.values import Fill, Finished, Values
@@ -48,7 +50,8 @@ class Walk:
     uri: str
     record: RunRecord
     reuse: Reuse
-    code: Mapping[str, Mapping[str, str]]  # by executor label
+    code: Code  # as it was when the run began
+    reached: Mapping[str, Mapping[str, str]]  # of it, by executor label
     on_change: Callable[[RunRecord], None]
     began: float  # on the clock of time.perf_counter
 
@@ -64,6 +67,8 @@ class Walk:
     ) -> Finished:
         """Run a task of a DAG, once an item if it is a loop, unless something upstream of it has not succeeded."""
         may_fail = task.trigger_policy.strategy == _RUNS_AFTER_FAILURES
+        # What runs after failures, as an exit handler, runs again after what has run again.
+        anew = may_fail and any(finished[name].ran for name in upstream(task))
         if not may_fail and any(finished[name].state != "SUCCEEDED" for name in upstream(task)):
             return self.skip(task, path, iteration)
         loop = bool(task.WhichOneof("iterator"))
@@ -74,11 +79,11 @@ class Walk:
         except ValueError as error:
             return self.fail(path, iteration, str(error))
         if not loop:
-            return self.once(task, inputs, path, iteration)
-        ended = [self.once(task, item, path, (*iteration, index)) for index, item in enumerate(each)]
+            return self.once(task, inputs, path, iteration, anew)
+        ended = [self.once(task, item, path, (*iteration, index), anew) for index, item in enumerate(each)]
         return _together(ended, values.collect(self.spec.component(task), [one.outputs for one in ended]))
 
-    def once(self, task: Any, inputs: Values, path: TaskPath, iteration: Iteration) -> Finished:
+    def once(self, task: Any, inputs: Values, path: TaskPath, iteration: Iteration, anew: bool) -> Finished:
         """Run a task on its inputs unless its condition says no, and again when it fails and has a retry policy."""
         component = self.spec.component(task)
         try:
@@ -89,7 +94,8 @@ class Walk:
                 return self.skip(task, path, iteration)
         except ValueError as error:
             return self.fail(path, iteration, str(error))
-        attempt = partial(self.dag if component.HasField("dag") else self.leaf, component, inputs, path, iteration)
+        run = self.dag if component.HasField("dag") else partial(self.leaf, anew=anew)
+        attempt = partial(run, component, inputs, path, iteration)
         policy, began = task.retry_policy, time.perf_counter()
         for retry in range(policy.max_retry_count):
             finished = attempt()
@@ -102,7 +108,7 @@ class Walk:
             time.sleep(pause)
         return attempt()
 
-    def leaf(self, component: Any, inputs: Values, path: TaskPath, iteration: Iteration) -> Finished:
+    def leaf(self, component: Any, inputs: Values, path: TaskPath, iteration: Iteration, *, anew: bool) -> Finished:
         """Run a component that is no DAG, unless its outcome is there already, and write down how it went."""
         name, execution = self.spec.task_names[path], _execution(iteration)
         task = self.record.task(name, execution)
@@ -118,7 +124,8 @@ class Walk:
         except ValueError as error:
             return self.fail(path, iteration, str(error))
         try:
-            outputs = self.taken(task, depends, shared) if depends else None
+            outputs = self.taken(task, depends, shared, anew) if depends else None
+            ran = outputs is None
             if outputs is None:
                 task.cached_from = None
                 self.changed()
@@ -127,8 +134,9 @@ class Walk:
                     self.reuse.begins(name, execution, depends)
                 with _timed(task):
                     outputs = step()
-                attempts.require_last(self.uri, self.record.attempt)  # before the outcome is there for others
-                if depends:
+                    attempts.require_last(self.uri, self.record.attempt)  # before the outcome is there for others
+                    contents.publish(outputs, place)
+                if depends and not self.edited(component, f"{name}/{execution}"):
                     self.reuse.ended(name, execution, depends, outputs, shared)
         except Exception as error:
             return self.fail(path, iteration, _last_line(error), error)
@@ -139,24 +147,39 @@ class Walk:
                 task.metrics |= finite(artifact["metadata"])
         task.state = "SUCCEEDED"
         self.changed()
-        return Finished("SUCCEEDED", outputs)
+        return Finished("SUCCEEDED", outputs, ran=ran)
 
     def identity(self, component: Any, inputs: Values, fill: Fill) -> Identity | None:
         """What a step depends on; None for an importer, which is no step but says where something lies."""
-        code = self.code.get(component.executor_label)
+        code = self.reached.get(component.executor_label)
         if code is None:
             return None
         environment = environment_of(self.spec.executors[component.executor_label].container, inputs, fill)
         return identity(code, component, environment, inputs, self.reuse.contents, self.record.threads)
 
-    def taken(self, task: TaskRecord, identity: Identity, shared: bool) -> Values | None:
-        """What a step would put out, if this run or, when it may be `shared`, another one has it."""
+    def edited(self, component: Any, step: str) -> bool:
+        """Whether the code of a step that has run is no longer what it was when the run began; then this is told.
+
+        A step imports what it needs when it begins, and it may have begun with the one or the other.
+        """
+        if self.code.is_still():
+            return False
+        label = component.executor_label
+        now = Code().reached(shipped_function(self.spec.executors[label].container, label).source)
+        names = differences(now, dict(self.reached[label]))
+        if names:
+            self.reuse.tell(f"{step}: no run will take what it has put out, for meanwhile was edited: {words(names)}")
+        return bool(names)
+
+    def taken(self, task: TaskRecord, identity: Identity, shared: bool, anew: bool) -> Values | None:
+        """What a step would put out, if this run, unless it is to run `anew`, or, when it may be `shared`, another one
+        has it."""
 
         def claim(run: str) -> None:
             task.cached_from = run
             self.changed()
 
-        outcome = self.reuse.own(task.name, task.execution, identity)
+        outcome = self.reuse.own(task.name, task.execution, identity, anew=anew)
         if outcome and outcome.run != self.record.run_id:
             task.cached_from = outcome.run
         if outcome is None and shared:
@@ -176,7 +199,7 @@ class Walk:
         self.changed()
         failure = TaskFailed(name, execution, reason)
         failure.__cause__ = cause.with_traceback(_own_lines(cause.__traceback__)) if cause else None
-        return Finished("FAILED", error=failure)
+        return Finished("FAILED", error=failure, ran=True)
 
     def changed(self) -> None:
         attempts.require_last(self.uri, self.record.attempt)
@@ -223,8 +246,8 @@ class Walk:
 
 def _together(parts: Collection[Finished], outputs: Values) -> Finished:
     """A DAG or a loop has failed when a part of it has, with the first part's error."""
-    failed = [part for part in parts if part.state == "FAILED"]
-    return Finished("FAILED", outputs, failed[0].error) if failed else Finished("SUCCEEDED", outputs)
+    failed, ran = [part for part in parts if part.state == "FAILED"], any(part.ran for part in parts)
+    return Finished("FAILED", outputs, failed[0].error, ran) if failed else Finished("SUCCEEDED", outputs, ran=ran)
 
 
 def _execution(iteration: Iteration) -> str:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from benchmarks.__main__ import DOCS, GPU, GROUPS, ON_GPU, main
 from benchmarks.measure import Plot, Row
@@ -72,6 +73,13 @@ def test_a_group_that_does_not_exist_costs_one_sentence_with_the_nearest(capsys)
         r"python -m benchmarks: error: there is no group 'simulater', the nearest of .* is 'simulator'\n",
         capsys.readouterr().err,
     )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_nothing_is_written_of_one(tmp_path, capsys):
+    assert main([ON_GPU, "--json", str(tmp_path / GPU)]) == 2
+    assert "error: there is no GPU on this machine that PyTorch can use" in capsys.readouterr().err
+    assert not (tmp_path / GPU).exists()
 
 
 @pytest.fixture

@@ -27,3 +27,12 @@ def test_a_batch_that_the_gpus_cannot_share_is_refused_before_there_are_any(name
     assert plan.python_func("smoke", 0, {name: 36}, "nvidia-l4", 4)[-1] == "4"
     with pytest.raises(ValueError, match=f"^{name} must be a multiple of the 8 GPUs that share it, got 36$"):
         plan.python_func("smoke", 0, {name: 36}, "nvidia-l4", 8)
+
+
+def test_refinements_have_their_half_of_what_each_gpu_is_given():
+    overrides = {"world_model.refinements": 2, "world_model_training.dynamics_batch": 36}
+    assert plan.python_func("smoke", 0, overrides, "nvidia-l4", 2)[-1] == "2"
+    with pytest.raises(
+        ValueError, match="must be a multiple of twice the 4 GPUs that share it, for refinements, got 36"
+    ):
+        plan.python_func("smoke", 0, overrides, "nvidia-l4", 4)

@@ -313,6 +313,15 @@ def test_missing_credentials_are_said_with_the_command_that_mends_it(monkeypatch
         storage.children("gs://bucket/root")
 
 
+def test_a_local_server_that_is_no_url_is_refused_at_once(monkeypatch):
+    from components.storage.bucket import client
+
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "localhost:4443")
+    client.cache_clear()
+    with pytest.raises(StorageError, match="must be a URL such as http://localhost:4443, got 'localhost:4443'"):
+        storage.children("gs://bucket/root")
+
+
 def test_who_writes_a_text_leaves_nothing_beside_it(tmp_path):
     storage.write_text(str(tmp_path / "a"), "1", new=True)
     storage.write_text(str(tmp_path / "a"), "2")
@@ -320,3 +329,18 @@ def test_who_writes_a_text_leaves_nothing_beside_it(tmp_path):
         storage.write_text(str(tmp_path / "a"), "3", new=True)
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "2"
+
+
+def test_a_file_that_is_replaced_while_its_download_breaks_off_is_read_as_it_is_then(bucket, server, monkeypatch):
+    uri, meets, downloads = f"{bucket}/runs/run.json", server.meets, list[str]()
+    storage.write_text(uri, "old" * 30000)
+
+    def replacing(kind):
+        downloads.extend([kind] * (kind == "download"))
+        if kind == "download" and len(downloads) == 2:  # the rest of what was there is asked for
+            storage.write_text(uri, "new" * 30000)
+        return meets(kind)
+
+    monkeypatch.setattr(server, "meets", replacing)
+    server.inject("truncated", "download", 0)
+    assert storage.read_text(uri) == "new" * 30000

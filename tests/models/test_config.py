@@ -26,6 +26,7 @@ from models.config import (
         (DataConfig, {"episodes": 1.5}, "episodes must be a whole number of at least 1, got 1.5"),
         (DataConfig, {"endless": "no"}, "endless must be true or false, got 'no'"),
         (DataConfig, {"episodes": 3}, "shards must be at most the number of episodes (3), got 4"),
+        (DataConfig, {"shards": 129}, "shards must be at most 128, got 129"),
         (WorldModelConfig, {"depth": 0}, "depth must be a whole number of at least 1, got 0"),
         (WorldModelConfig, {"depth": True}, "depth must be a whole number of at least 1, got True"),
         (WorldModelConfig, {"depth": 65}, "depth must be at most 64, got 65"),

@@ -15,7 +15,7 @@ import pytest
 import torch
 from short_trainings import SHORT
 
-from models.checkpoint import load_training, save_training
+from models.checkpoint import INCOMING, load_training, save_training
 from models.config import WorldModelConfig, WorldModelTraining
 from models.dataset import Dataset
 from models.train_world_model import train_world_model
@@ -137,7 +137,7 @@ def test_a_bit_that_flipped_in_a_checkpoint_is_noticed_wherever_it_is(learners, 
 
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before_and_no_litter(learners, tmp_path):
     model = learners["policy"](tmp_path)
-    (tmp_path / CHECKPOINT).with_suffix(".incoming").write_bytes(b"half of a checkp")
+    (tmp_path / CHECKPOINT).with_suffix(f".123{INCOMING}").write_bytes(b"half of a checkp")
     again = learners["policy"](tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [METRICS, CHECKPOINT]
     assert all(map(torch.equal, model.state_dict().values(), again.state_dict().values()))

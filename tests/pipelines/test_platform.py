@@ -223,8 +223,15 @@ def test_a_pipeline_for_a_cluster_runs_in_this_process_as_well(spot, tmp_path):
 def test_every_node_that_setup_can_make_can_be_asked_for():
     lines = [line.split() for line in TABLE.read_text().splitlines() if not line.startswith("#")]
     assert len(lines) == sum(map(len, offered().values()))
-    for kind, count, _ in lines:
+    for kind, count, *_ in lines:
         require_offered(kind, int(count))
+
+
+def test_a_node_that_google_gives_on_spot_only_is_asked_for_on_spot():
+    with pytest.raises(ValueError, match="nodes with 4 nvidia-h100-80gb on spot only: add --spot"):
+        Platform("nvidia-h100-80gb", 4)
+    assert Platform("nvidia-h100-80gb", 4, spot=True).spot
+    assert Platform("nvidia-h100-80gb", 8).gpus == 8
 
 
 @pytest.mark.parametrize(

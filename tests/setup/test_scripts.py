@@ -166,7 +166,7 @@ def test_each_price_has_a_source_and_a_date():
         (["--count", "9"], "--count must be 1, 2, 4 or 8 for nvidia-l4, got 9"),
         (["--type", "nvidia-tesla-t4", "--count", "8"], "--count must be 1, 2 or 4 for nvidia-tesla-t4, got 8"),
         (["--type", "nvidia-b200", "--count", "1"], "--count must be 8 for nvidia-b200, got 1"),
-        (["--type", "nvidia-h100-80gb"], "nodes with 1, 2 or 4 nvidia-h100-80gb on spot only: add --spot"),
+        (["--type", "nvidia-h100-80gb"], "nodes with 1 nvidia-h100-80gb on spot only: add --spot"),
         (["--max-nodes", "0"], "--max-nodes must be 1 to 999, got 0"),
         (["--gpus", "1"], "there is no option --gpus"),
         (["--type"], "--type needs a value"),

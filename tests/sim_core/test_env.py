@@ -101,12 +101,28 @@ def test_an_action_outside_its_bounds_is_refused(action):
         ({"target": 3}, r"the option target must be two numbers \(x, y\), got 3"),
         ({"position": [1, 9]}, r"the option position must be within \[2.0, 30.0\], got \[1, 9\]"),
         ({"target": [9, float("nan")]}, r"the option target must be within \[2.0, 30.0\]"),
-        ({"velocity": [float("inf"), 0]}, "every position and velocity must be finite"),
+        ({"velocity": [1e20, 0]}, r"the option velocity must be within \[-32, 32\], got \[1e\+20, 0\]"),
+        ({"velocity": [0, float("nan")]}, "the option velocity must be within"),
     ],
 )
 def test_a_bad_option_of_reset_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         gymnasium.make(ID).reset(options=options)
+
+
+def test_an_action_of_another_shape_is_refused():
+    env, envs = gymnasium.make(ID).unwrapped, BlockWorldVectorEnv(num_envs=3)
+    env.reset(seed=0)
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match=r"the action must be of shape \(2,\), got \(3,\)"):
+        env.step(np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match=r"the action must be of shape \(3, 2\), got \(2,\)"):
+        envs.step(np.zeros(2, np.float32))
+
+
+def test_the_vector_environment_wants_a_reset_before_its_first_step():
+    with pytest.raises(gymnasium.error.ResetNeeded, match="call reset before step"):
+        BlockWorldVectorEnv(num_envs=2).step(np.zeros((2, 2), np.float32))
 
 
 def test_the_vector_environment_is_many_single_ones_also_over_the_end_of_an_episode():

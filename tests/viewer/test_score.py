@@ -41,6 +41,12 @@ def test_the_page_has_both_rasters_beside_the_original_and_the_same_numbers_agai
     ("arguments", "said"),
     [
         (["nowhere", "-o", "score.md"], "there is no folder nowhere"),
+        (["pretrained/pixel", "nowhere", "-o", "score.md"], "there is no folder nowhere"),
+        (
+            ["--episodes", "4"],
+            "docs/score.md is of the pretrained weights on all episodes: say with -o where this goes",
+        ),
+        (["pretrained/pixel"], "say with -o where this goes"),
         (["--episodes", "0"], "episodes must be a whole number of at least 1"),
         (["--episodes", "many"], "invalid int value: 'many'"),
         (

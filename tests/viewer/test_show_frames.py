@@ -30,7 +30,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path, capsys)
     with pytest.raises(SystemExit) as exit:
         main(["model", "--run", "run", "--output", "file"])
     assert exit.value.code == 2
-    assert "file cannot be written: Not a directory" in capsys.readouterr().err
+    assert "file cannot be made: File exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

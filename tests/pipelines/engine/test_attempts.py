@@ -10,7 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from working import read_json, start, until
+from kfp import dsl
+from working import component, read_json, start, until
 
 from components import storage
 from pipelines.engine import attempts
@@ -138,3 +139,29 @@ def test_a_process_of_another_user_is_alive_and_its_run_is_not_taken_over(broken
     monkeypatch.setattr(os, "kill", refuse)
     with pytest.raises(ValueError, match=f"the run 'first' is being run by process {os.getpid()}: wait for it"):
         attempts.take_over(run)
+
+
+@component
+def lose(run: str, made: dsl.Output[dsl.Dataset]):
+    from pathlib import Path
+
+    from components import storage
+
+    storage.write_text(f"{run}/.attempts/2.json", "{}")  # another process comes, while this one is at its work
+    Path(made.path).write_text("too late")
+
+
+@dsl.pipeline(name="losing")
+def losing(run: str):
+    lose(run=run)
+
+
+def test_a_process_whose_run_was_taken_meanwhile_brings_nothing_to_a_bucket(compiled, bucket):
+    with pytest.raises(attempts.Superseded):
+        execute(compiled(losing), {"run": f"{bucket}/losing/first"}, bucket, "first", threads=1)
+    assert not storage.exists(f"{bucket}/losing/first/lose/0/made")
+
+
+def test_a_run_is_not_called_as_what_is_never_listed(file, root):
+    with pytest.raises(ValueError, match=r"a run id cannot end in .incoming"):
+        execute(load_spec(file), {"folder": str(file.parent)}, root, "first.incoming", threads=1)

@@ -4,6 +4,7 @@ python -m pytest tests/pipelines/engine/test_cache.py
 """
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -330,3 +331,70 @@ def test_of_a_folder_without_a_manifest_all_that_lies_below_it_counts(tmp_path):
         deep.write_text(text)
         digests.add(Contents(str(tmp_path), tmp_path).made(str(tmp_path / "made")))
     assert len(digests) == 2
+
+
+@component
+def edit(module: str, text: str) -> str:
+    from pathlib import Path
+
+    Path(module).write_text(text)  # as somebody does while a run is under way
+    return "edited"
+
+
+@component
+def ask(after: str) -> str:
+    import edited_meanwhile
+
+    return edited_meanwhile.answer()
+
+
+@dsl.pipeline(name="editing")
+def editing(module: str, text: str):
+    edited = edit(module=module, text=text)
+    edited.set_caching_options(False)
+    ask(after=edited.output)
+
+
+def test_what_came_of_code_that_was_edited_meanwhile_is_nobodys(compiled, tmp_path, monkeypatch):
+    module, said = tmp_path / "edited_meanwhile.py", list[str]()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    good, bad = ('def answer(): return "good"', 'def answer(): return "bad"')
+    spec = compiled(editing)
+    for run_id, before, after in (("first", good, bad), ("second", good, good)):
+        module.write_text(before)
+        monkeypatch.delitem(sys.modules, "edited_meanwhile", raising=False)
+        given = {"module": str(module), "text": after}
+        record = execute(spec, given, tmp_path / "runs", run_id, threads=1, cache=True, tell=said.append)
+        assert record.state == "SUCCEEDED"
+    assert {task.cached_from for task in record.tasks} == {None}
+    (line,) = said
+    assert line.startswith("ask/0: no run will take what it has put out, for meanwhile was edited: edited_meanwhile")
+
+
+@component
+def describe(value: int, made: dsl.Output[dsl.Dataset]):
+    from pathlib import Path
+
+    Path(made.path).mkdir(parents=True)
+    (Path(made.path) / "manifest.json").write_text('{"columns": ["value"]}')  # which is none of ours
+    (Path(made.path) / "value.txt").write_text(str(value))
+
+
+@component
+def tell_value(made: dsl.Input[dsl.Dataset]) -> int:
+    from pathlib import Path
+
+    return int((Path(made.path) / "value.txt").read_text())
+
+
+@dsl.pipeline(name="describing")
+def describing(value: int):
+    tell_value(made=describe(value=value).outputs["made"])
+
+
+def test_a_folder_with_a_manifest_of_its_own_is_all_of_its_files(compiled, root):
+    spec = compiled(describing)
+    for run_id, value, source in (("a", 1, None), ("b", 2, None), ("c", 1, "a")):
+        record = execute(spec, {"value": value}, root, run_id, threads=1, cache=True)
+        assert sources(record) == dict.fromkeys(sources(record), source)

@@ -311,3 +311,71 @@ def test_ctrl_c_while_a_run_begins_is_recorded_as_well(compiled, tmp_path, monke
     file = tmp_path / "stopped-by-hand" / "first" / "run.json"
     assert json.loads(file.read_text())["state"] == "CANCELLED"
     assert states(file) == {}
+
+
+@component
+def take(folder: str):
+    from pathlib import Path
+
+    (Path(folder) / "taken").touch()
+    if (Path(folder) / "broken").exists():
+        raise ValueError("it is broken")
+
+
+@component
+def release(folder: str):
+    from pathlib import Path
+
+    (Path(folder) / "taken").unlink()
+
+
+@dsl.pipeline
+def releasing(folder: str):
+    with dsl.ExitHandler(release(folder=folder)):
+        take(folder=folder)
+
+
+def test_an_exit_handler_runs_again_after_what_a_resumed_run_did_again(compiled, tmp_path):
+    spec, given = compiled(releasing), {"folder": str(tmp_path)}
+    (tmp_path / "broken").touch()
+    with pytest.raises(TaskFailed, match="it is broken"):
+        execute(spec, given, tmp_path / "root", "first", threads=1)
+    assert not (tmp_path / "taken").exists()
+    (tmp_path / "broken").unlink()
+    assert engine.resume(spec, tmp_path / "root", "first", threads=1).state == "SUCCEEDED"
+    assert not (tmp_path / "taken").exists()
+    assert engine.resume(spec, tmp_path / "root", "first", threads=1).state == "SUCCEEDED", "nothing is left to release"
+
+
+@component
+def make_once(file: str, made: dsl.Output[dsl.Dataset]):
+    from pathlib import Path
+
+    with Path(file).open("a") as log:
+        log.write("made ")
+    Path(made.path).write_text("made")
+
+
+@component
+def fail_once(file: str, made: dsl.Input[dsl.Dataset]):
+    from pathlib import Path
+
+    with Path(file).open("a") as log:
+        log.write("tried ")
+    if Path(file).read_text().count("tried") == 1:
+        raise OSError("away for a moment")
+
+
+@dsl.pipeline
+def made_and_tried(file: str):
+    fail_once(file=file, made=make_once(file=file).outputs["made"])
+
+
+@dsl.pipeline
+def retried(file: str):
+    made_and_tried(file=file).set_retry(1)
+
+
+def test_the_retry_of_a_pipeline_keeps_what_has_ended_well_which_another_run_may_have_taken(run, tmp_path, pauses):
+    assert run(retried, file=str(tmp_path / "log")).state == "SUCCEEDED"
+    assert (tmp_path / "log").read_text() == "made tried tried "

@@ -162,9 +162,14 @@ def test_a_run_that_cannot_be_read_is_listed_and_may_need_anything(run, root):
     run("a")
     run("b", value=3)
     storage.write_text(f"{root}/making/b/run.json", "{")
+    with pytest.raises(ValueError, match=f"the run 'b' is being run by process {os.getpid()}: stop it first"):
+        prune(root, ["b"], force=True)
+    attempts.leave(f"{root}/making/b", 1)  # as if that process had ended
     assert states(root) == {"a": "SUCCEEDED", "b": "UNREADABLE"}
     with pytest.raises(ValueError, match="the run 'a' is needed by 'b'"):
         prune(root, ["a"])
+    with pytest.raises(ValueError, match=r"the run.json of the run 'b' cannot be read: to remove it all the same, add"):
+        prune(root, ["b"])
     prune(root, ["b"], force=True)
     prune(root, ["a"])
 

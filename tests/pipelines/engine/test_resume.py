@@ -13,7 +13,7 @@ from components import storage
 from pipelines.engine import outcomes
 from pipelines.engine.attempts import ATTEMPTS
 from pipelines.engine.execute import TaskFailed, execute, resume
-from pipelines.engine.reuse import _words
+from pipelines.engine.reuse import words
 from pipelines.engine.spec import load_spec
 
 
@@ -178,5 +178,5 @@ def test_a_step_that_the_pipeline_no_longer_has_is_not_in_the_record_of_a_run_th
 
 
 def test_of_many_changes_the_first_are_named_and_the_others_counted():
-    assert _words(["a", "b", "c"]) == "a, b, c"
-    assert _words(["a", "b", "c", "d"]) == "a, b, c and 1 more"
+    assert words(["a", "b", "c"]) == "a, b, c"
+    assert words(["a", "b", "c", "d"]) == "a, b, c and 1 more"

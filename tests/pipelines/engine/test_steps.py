@@ -246,3 +246,52 @@ def test_the_engines_own_cost_is_below_50_ms_a_step(run):
     record = run(many)
     assert len(record.tasks) == 40
     assert record.seconds / 40 < 0.05
+
+
+@component
+def spoil(config: dict, made: dsl.Input[dsl.Dataset]):
+    config.clear()
+    made.metadata["rows"] = 0
+
+
+@component
+def note_rows(made: dsl.Output[dsl.Dataset]):
+    made.metadata["rows"] = 10
+
+
+@component
+def rows_of(config: dict, made: dsl.Input[dsl.Dataset]) -> list:
+    return [config, made.metadata["rows"]]
+
+
+@dsl.pipeline
+def spoiling(config: dict):
+    made = note_rows().outputs["made"]
+    spoiled = spoil(config=config, made=made)
+    show(values=rows_of(config=config, made=made).after(spoiled).output)
+
+
+def test_what_a_step_does_to_what_it_is_given_no_other_step_sees(run):
+    record = run(spoiling, config={"rate": 3})
+    assert given(record, "show") == [{"values": [{"rate": 3}, 10]}]
+    assert record.parameters == {"config": {"rate": 3}}
+
+
+@component
+def read_text(made: dsl.Input[dsl.Dataset]) -> list:
+    from pathlib import Path
+
+    return [Path(made.path).read_text()]
+
+
+@pytest.mark.parametrize("name", ["scores#2", "a?b.csv", "50 %25"])
+def test_a_file_is_imported_whatever_it_is_called(run, tmp_path, name):
+    @dsl.pipeline
+    def importing():
+        for uri in (str(tmp_path / name), (tmp_path / name).as_uri()):
+            show(values=read_text(made=dsl.importer(artifact_uri=uri, artifact_class=dsl.Dataset).output).output)
+
+    (tmp_path / name).write_text("what was asked for")
+    (tmp_path / "scores").write_text("another file")
+    values = [task.parameters for task in run(importing).tasks if task.name.startswith("show")]
+    assert values == [{"values": ["what was asked for"]}] * 2
