@@ -84,6 +84,7 @@ lock: $(VENV)/installed-dev ## Renew the exact versions after a change of pyproj
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "$(NEEDED) and none was found: install one, or name it with PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c '$(SUITS)' || { echo "$(NEEDED), $(PYTHON) is $$($(PYTHON) -V 2>&1): name another with PYTHON=/path/to/python3"; exit 1; }
+	@test "$$(uname -sm)" != "Darwin x86_64" || { echo "PyTorch is no longer made for Macs with Intel processors: a Mac with Apple silicon, or Linux, is needed"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no virtual environment could be made; Debian and Ubuntu need: apt install $$($(PYTHON) -c 'import sys; print("python3.%d-venv" % sys.version_info[1])')"; exit 1; }
 
 $(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python

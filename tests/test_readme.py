@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tiny_run import TINY
 
+from components.configuration import PRESETS, resolve
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = [re.sub("(?m)^    ", "", block) for block in re.findall(r"(?m)(?:^    .*\n)+", TEXT)]
@@ -42,6 +44,15 @@ def test_every_folder_that_the_readme_names_is_there():
     assert len(rows) >= 7
     for name in rows:
         assert (ROOT / name).exists(), name
+
+
+def test_what_the_readme_says_of_the_presets_is_what_they_are():
+    for name in PRESETS:
+        (row,) = re.findall(rf"(?m)^\| {name}\b.*\|$", TEXT)
+        config = resolve(name, 0, {})
+        dynamics, policy = config.world_model_training, config.policy_training
+        learned = f"{dynamics.dynamics_steps} × {dynamics.dynamics_batch}", f"{policy.steps} × {policy.batch}"
+        assert [cell.strip() for cell in row.split("|")[2:5]] == [str(config.data.episodes), *learned]
 
 
 def test_the_table_of_the_readme_is_the_one_that_make_score_wrote():
