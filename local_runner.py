@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--threads", metavar="N", type=int, help="of each step, by default 1")
     parser.add_argument(
-        "--resume", metavar="RUN", help="go on with this run, with its parameters; its id, or as in --list"
+        "--resume", metavar="RUN", help="go on with this run, with its parameters; its id, its folder, or as in --list"
     )
     parser.add_argument("--list", action="store_true", help="show the runs: state, age, size and figures")
     parser.add_argument(
@@ -228,13 +228,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def id_of(name: str, root: str, pipeline: str) -> str:
-    """The id of a pipeline's run that is named by it alone, or as --list has it, after the pipeline's name.
+    """The id of a pipeline's run that is named by it, by its folder, or as --list has it, after the pipeline's name.
 
     Raises:
         ValueError: it is named after another pipeline.
     """
     from components import storage
 
+    folder = Path(name).absolute()
+    if "/" in name and "://" not in root and folder.is_relative_to(root):
+        name = folder.relative_to(root).as_posix()
     other = name.rpartition("/")[0]
     if other not in ("", pipeline) and other in storage.children(root):
         raise ValueError(f"the run {name!r} is of the pipeline {other!r}, not of {pipeline!r}: name its --pipeline")

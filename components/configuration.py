@@ -105,6 +105,11 @@ class Configuration:
                 f"data.timesteps must be at least {least} for world_model.memory {memory} and "
                 f"world_model_training.horizons {list(horizons)}, got {self.data.timesteps}"
             )
+        if self.policy_training.shift >= self.world.size:
+            raise ValueError(
+                f"policy_training.shift must be below world.size, {self.world.size}, or targets leave the frame, got "
+                f"{self.policy_training.shift}"
+            )
         batch = self.world_model_training.dynamics_batch
         if self.world_model.refinements and batch % 2:
             raise ValueError(

@@ -154,6 +154,12 @@ def test_settings_of_our_pipeline_from_a_file_are_named_as_without_one(tmp_path)
     assert local_runner.from_file(options)[1]["overrides"] == {"data.episodes": 512, "data.shards": 3}
 
 
+def test_a_run_is_named_by_its_id_by_its_folder_or_as_the_list_has_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "dreamblock/a", "runs/dreamblock/a", f"{tmp_path}/runs/dreamblock/a"):
+        assert local_runner.id_of(name, f"{tmp_path}/runs", "dreamblock") == "a"
+
+
 # Pipelines of others
 
 

@@ -59,6 +59,11 @@ def schedule(where: Where, options: argparse.Namespace) -> int:
     if options.remove and options.cron:
         raise ValueError("--cron starts a recurring run and --remove ends it: give one of them")
     if options.remove:
+        given = [
+            name for name in ("preset", "seed", "champion", "root", "version") if getattr(options, name) is not None
+        ]
+        if given or options.assignments:
+            raise ValueError(f"--{given[0] if given else 'set'} is for a run, and does not go with --remove")
         with connected(where) as client:
             recurring.unschedule(client, options.name)
         print(f"{options.name} is removed; what it has started goes on")

@@ -116,6 +116,12 @@ def test_what_whole_pixels_change_in_a_preset_is_overridden_like_the_rest():
         ("smoke", 0, {"data.endless": "yes"}, "data.endless must be true or false, got 'yes'"),
         ("smoke", 0, {"data.endless": 1}, "data.endless must be true or false, got 1"),
         ("smoke", 0, {"world.block": 40}, r"world.block must be smaller than size \(32\), got 40"),
+        (
+            "smoke",
+            0,
+            {"policy_training.shift": 32},
+            "policy_training.shift must be below world.size, 32, or targets leave",
+        ),
         ("smoke", 0, {"data.episodes": 1}, r"data.shards must be at most the number of episodes \(1\), got 2"),
         (
             "smoke",

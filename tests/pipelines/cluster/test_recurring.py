@@ -95,6 +95,9 @@ def test_a_schedule_is_removed_by_its_name(uploaded, submit):
     code, _, errors = submit("schedule", "nigthly", "--remove")
     assert code == 2
     assert "there is no recurring run 'nigthly': the nearest of 1 is 'nightly'" in errors
+    for option in (["--preset", "smoke"], ["--set", "data.episodes=512"]):
+        code, _, errors = submit("schedule", "nightly", "--remove", *option)
+        assert (code, f"{option[0]} is for a run, and does not go with --remove" in errors) == (2, True)
     code, output, _ = submit("schedule", "nightly", "--remove")
     assert (code, uploaded.recurring) == (0, [])
     assert "nightly is removed" in output
