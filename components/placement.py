@@ -21,10 +21,10 @@ def placement(gpu_type: str, gpus: int) -> tuple[dict[str, str], str]:
 def require_equal_parts(configuration: Configuration, gpus: int) -> None:
     """Raise a ValueError where a batch cannot be shared by so many GPUs: the trainings would find it out on them."""
     world_model, policy = configuration.world_model_training, configuration.policy_training
-    half = 2 if configuration.world_model.refinements else 1  # of the sequences are for refinements
+    halves = 2 if configuration.world_model.refinements else 1  # of sequences: one is for refinements
     for name, batch, parts in (
         ("world_model_training.autoencoder_batch", world_model.autoencoder_batch, 1),
-        ("world_model_training.dynamics_batch", world_model.dynamics_batch, half),
+        ("world_model_training.dynamics_batch", world_model.dynamics_batch, halves),
         ("policy_training.batch", policy.batch, 1),
     ):
         if gpus and batch % (gpus * parts):
