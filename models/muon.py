@@ -32,6 +32,7 @@ SMALL = 1e-30  # a square that is as good as none
 MEMORY = 0.98  # of the gradients' second moments from one step to the next
 DAMPING = 1e-4  # added to second moments whose mean is 1: no direction of the inputs is stretched by more than 10
 GROWTH = 1.1  # steps to a renewal of the preconditioners over those to the one before
+LONGEST = 250  # steps from one to the next, or they would be out of date for thousands when the horizon grows
 
 
 class Muon:
@@ -111,7 +112,9 @@ class Stack:
 
 
 def due(step: int) -> bool:
-    """Whether preconditioners are renewed before a step: often at first, when gradients change soon, and ever less."""
+    """Whether preconditioners are renewed before a step: often at first, when gradients change soon, then less often."""
+    if step * (GROWTH - 1) > LONGEST:
+        return step % LONGEST == 0
     return step > 0 and (step == 1 or int(math.log(step, GROWTH)) > int(math.log(step - 1, GROWTH)))
 
 
