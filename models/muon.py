@@ -112,7 +112,7 @@ class Stack:
 
 
 def due(step: int) -> bool:
-    """Whether preconditioners are renewed before a step: often at first, when gradients change soon, then less often."""
+    """Whether preconditioners are renewed before a step: often at first, when gradients change soon, later less so."""
     if step * (GROWTH - 1) > LONGEST:
         return step % LONGEST == 0
     return step > 0 and (step == 1 or int(math.log(step, GROWTH)) > int(math.log(step - 1, GROWTH)))
