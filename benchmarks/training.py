@@ -17,6 +17,7 @@ from benchmarks.measure import Row, paired
 from components.configuration import resolve
 from models.dataset import Dataset, write_shard
 from models.encoder import SMALL, Encoder
+from models.muon import due
 from models.phase import Phase
 from models.policy import Policy
 from models.steps import Steps
@@ -42,8 +43,9 @@ def rows() -> Iterator[Row]:
 
 def beside_products(name: str, phase: Phase, record: Callable[[Phase, int], list[Callable[[], Any]]]) -> Row:
     steps = Steps(phase)
-    # Of the middles of as many parts none is among the hundredth of steps that renew the preconditioners.
-    chosen = [phase.steps * (2 * i + 1) // (2 * STEPS) for i in range(STEPS)]
+    # The middles of as many parts, or the step after it where preconditioners are renewed, as in about a fiftieth of steps.
+    middles = [phase.steps * (2 * i + 1) // (2 * STEPS) for i in range(STEPS)]
+    chosen = [step + due(step) for step in middles]
     products = [product for step in chosen for product in record(phase, step)]
     timed = paired(lambda: take(steps, chosen), lambda: run(products), clock=time.thread_time)
     mine, theirs = timed.measured / STEPS, timed.limit / STEPS
