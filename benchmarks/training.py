@@ -43,7 +43,7 @@ def rows() -> Iterator[Row]:
 
 def beside_products(name: str, phase: Phase, record: Callable[[Phase, int], list[Callable[[], Any]]]) -> Row:
     steps = Steps(phase)
-    # The middles of as many parts, or the step after it where preconditioners are renewed, as in about a fiftieth of steps.
+    # The middles of as many parts, or the step after where preconditioners are renewed, as in a fiftieth of steps.
     middles = [phase.steps * (2 * i + 1) // (2 * STEPS) for i in range(STEPS)]
     chosen = [step + due(step) for step in middles]
     products = [product for step in chosen for product in record(phase, step)]
