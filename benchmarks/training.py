@@ -20,6 +20,7 @@ from models.encoder import SMALL, Encoder
 from models.muon import due
 from models.phase import Phase
 from models.policy import Policy
+from models.process import prepare
 from models.steps import Steps
 from models.train_policy import policy_phase
 from models.train_world_model import autoencoder_phase, dynamics_phase
@@ -34,6 +35,7 @@ PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "linear", "convolution", "convoluti
 
 def rows() -> Iterator[Row]:
     """The phases of the preset laptop: a whole step, from the draw to the averaged weights, over its products alone."""
+    prepare()  # one thread, whose time is what is measured
     with TemporaryDirectory() as scratch:
         for name, phase in phases(Path(scratch)):
             yield beside_products(f"{name}, one core", phase, products_of)
