@@ -11,7 +11,7 @@ Errors of all functions:
 
 from components.storage.checkpoints import Checkpoints, require_run
 from components.storage.errors import StorageError
-from components.storage.manifest import INCOMING, MANIFEST, is_foreign, is_part, read_manifest, verified, writing
+from components.storage.manifest import INCOMING, MANIFEST, is_part, verified, writing
 from components.storage.uris import (
     children,
     exists,
@@ -19,6 +19,7 @@ from components.storage.uris import (
     join,
     local,
     publish,
+    read_manifest,
     read_text,
     read_version,
     remove,
@@ -38,7 +39,6 @@ __all__ = [
     "children",
     "exists",
     "fetch",
-    "is_foreign",
     "is_part",
     "join",
     "local",

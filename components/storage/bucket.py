@@ -30,9 +30,8 @@ from components.storage.manifest import (
     Description,
     checksum,
     describe,
-    is_foreign,
+    ours,
     parse,
-    read_manifest,
     verified,
 )
 from components.storage.waiting import tell_of_retries
@@ -110,7 +109,7 @@ def sweep_old(uri: str, clock: str) -> None:
 
 
 def publish(path: Path, uri: str) -> None:
-    manifest, root = read_manifest(path), _blob(uri).name
+    manifest, root = ours(folder.read_text(str(path / MANIFEST))), _blob(uri).name
     with _errors(uri):
         if manifest is None:
             files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
@@ -134,9 +133,7 @@ def fetch(uri: str, path: Path) -> Path:
     incoming = path.with_name(path.name + INCOMING)
     folder.remove(str(incoming))  # of a process that was killed
     with _errors(uri):
-        manifest = read_text(f"{uri}/{MANIFEST}")
-        if manifest is not None and is_foreign(manifest):
-            manifest = None
+        manifest = ours(read_text(f"{uri}/{MANIFEST}"))
         if manifest is not None and folder.read_text(str(path / MANIFEST)) == manifest:
             return verified(path)
         try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from components.storage.manifest import INCOMING, MANIFEST, read_manifest, verified
+from components.storage.manifest import INCOMING, MANIFEST, ours, verified
 
 LONG_AGO = 3600.0  # seconds; a text is written in milliseconds
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # of a disk that has no hard links, as exFAT
@@ -103,7 +103,7 @@ def publish(path: Path, uri: str) -> None:
 
 def fetch(uri: str, path: Path) -> Path:
     place = Path(uri)
-    return place if read_manifest(place) is None else verified(place)
+    return place if ours(read_text(f"{uri}/{MANIFEST}")) is None else verified(place)
 
 
 def whole(uri: str) -> bool:

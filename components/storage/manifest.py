@@ -106,22 +106,16 @@ def parse(manifest: str, artifact: str | Path) -> dict[str, Description]:
     return read["files"]
 
 
-def is_foreign(manifest: str) -> bool:
-    """Whether a file of the manifest's name is none, but what a step of others calls so: JSON that has no format."""
-    try:
-        read = json.loads(manifest)
-    except (ValueError, RecursionError):
-        return False
-    return not (isinstance(read, dict) and "format" in read)
-
-
-def read_manifest(artifact: str | Path) -> str | None:
-    """The text of a local artifact's manifest; None where there is none, or one of others, and it is a plain folder."""
-    try:
-        text = (Path(artifact) / MANIFEST).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
+def ours(text: str | None) -> str | None:
+    """The text of a file of the manifest's name; None where there is no such file, or it is what a step of others calls
+    so, JSON that has no format: then it lies in a plain folder."""
+    if text is None:
         return None
-    return None if is_foreign(text) else text
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):  # a manifest that is damaged
+        return text
+    return text if isinstance(read, dict) and "format" in read else None
 
 
 def describe(file: Path) -> Description:

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import ModuleType
 
 from components.storage import folder
+from components.storage.manifest import MANIFEST, ours
 
 BUCKET = "gs://"
 
@@ -31,6 +32,11 @@ def size(uri: str) -> int:
 def read_text(uri: str) -> str | None:
     """A file's text, None where there is none."""
     return _keeper(uri).read_text(uri)
+
+
+def read_manifest(uri: str) -> str | None:
+    """The text of an artifact's manifest; None where there is none, or one of others, and it is a plain folder."""
+    return ours(read_text(join(uri, MANIFEST)))
 
 
 def write_text(uri: str, text: str, *, new: bool = False) -> None:

@@ -66,8 +66,8 @@ class Contents:
 
     def _there(self, uri: str) -> str | None:
         try:
-            manifest = storage.read_text(storage.join(uri, storage.MANIFEST))
-            if manifest is not None and not storage.is_foreign(manifest):
+            manifest = storage.read_manifest(uri)
+            if manifest is not None:
                 return digest(manifest) if storage.whole(uri) else None
             if not storage.exists(uri):
                 return NOTHING
@@ -82,7 +82,7 @@ def _digest(path: Path) -> str:
         return NOTHING
     if path.is_file():
         return digest(path.read_bytes())
-    if (manifest := storage.read_manifest(path)) is not None:
+    if (manifest := storage.read_manifest(str(path))) is not None:
         return digest(manifest)
     files = sorted(file for file in path.rglob("*") if file.is_file())
     return digest(json.dumps([[str(file.relative_to(path)), digest(file.read_bytes())] for file in files]))
